@@ -196,6 +196,40 @@ WAGTAILDOCS_SERVE_METHOD = "serve_view"
 # Where a resident can sign in; one block per provider, see docs/integrate-franceconnect.md.
 ABONDE_STANDIN_ISSUER = env("ABONDE_STANDIN_ISSUER", default="http://127.0.0.1:8010")
 ABONDE_STANDIN_PSP = env("ABONDE_STANDIN_PSP", default="http://127.0.0.1:8020")
+
+# --- Payment providers: name → adapter and options; only the configured ones exist (docs/payments.md) ---
+_PROVIDERS = "participation.payments.providers"
+ABONDE_PAYMENT_PROVIDERS = {
+    "offline": {"ADAPTER": f"{_PROVIDERS}.offline.OfflineProvider"},
+    "allowance": {"ADAPTER": f"{_PROVIDERS}.allowance.AllowanceProvider"},
+}
+if ABONDE_SIMULATION:
+    # The stand-in knows the same two words; they open nothing elsewhere.
+    ABONDE_PAYMENT_PROVIDERS["simulated"] = {
+        "ADAPTER": f"{_PROVIDERS}.simulated.SimulatedProvider",
+        "BASE_URL": ABONDE_STANDIN_PSP,
+        "API_KEY": "simulated-key",
+        "WEBHOOK_SECRETS": ["simulated-webhook-secret"],
+        "NOTIFY_URL": f"{PUBLIC_ORIGIN}/paiement/simulated/webhook/",
+    }
+if env("STRIPE_SECRET_KEY", default=""):
+    ABONDE_PAYMENT_PROVIDERS["stripe"] = {
+        "ADAPTER": f"{_PROVIDERS}.stripe.StripeProvider",
+        "SECRET_KEY": env("STRIPE_SECRET_KEY"),
+        "WEBHOOK_SECRETS": env.list("STRIPE_WEBHOOK_SECRETS"),
+        "API_BASE": env("STRIPE_API_BASE", default="https://api.stripe.com"),
+    }
+if env("HELLOASSO_CLIENT_ID", default=""):
+    ABONDE_PAYMENT_PROVIDERS["helloasso"] = {
+        "ADAPTER": f"{_PROVIDERS}.helloasso.HelloAssoProvider",
+        "CLIENT_ID": env("HELLOASSO_CLIENT_ID"),
+        "CLIENT_SECRET": env("HELLOASSO_CLIENT_SECRET"),
+        "ORGANIZATION": env("HELLOASSO_ORGANIZATION"),
+        "API_BASE": env("HELLOASSO_API_BASE", default="https://api.helloasso.com"),
+        # Partners get signed notifications; an association alone only knows the sender's address.
+        "SIGNATURE_KEYS": env.list("HELLOASSO_SIGNATURE_KEYS", default=[]),
+        "NOTIFIER_IPS": env.list("HELLOASSO_NOTIFIER_IPS", default=["51.138.206.200"]),
+    }
 # Sites that a form of ours may lead to (sign-out, hosted payment page).
 ABONDE_FORM_ACTIONS = env.list("ABONDE_FORM_ACTIONS", default=[])
 

@@ -1,0 +1,1 @@
+"""One module per payment provider; docs/payments.md says what each can and cannot do."""
