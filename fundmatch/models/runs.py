@@ -1,10 +1,21 @@
-"""Computed proposals, their signatures, and what was published."""
+"""Records of the sharing. Triggers keep them as they were written (migration 0002)."""
+
+import gzip
+import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from defis.models import Campaign, Organisation, Pot, Project
+from fundmatch.engine.canonical import canonical_bytes, load_json
+
+
+def new_donor_key() -> bytes:
+    """Thirty-two random bytes: without them a published pseudonym leads to nobody."""
+    return secrets.token_bytes(32)
 
 
 class MatchRun(models.Model):
@@ -14,31 +25,65 @@ class MatchRun(models.Model):
         REHEARSAL = "rehearsal", _("rehearsal")
         FINAL = "final", _("final")
 
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="match_runs", verbose_name=_("campaign"))
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, related_name="match_runs", verbose_name=_("campaign")
+    )
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.FINAL)
+    # 1 is the closing itself; each later one says why the calculation was done again.
+    number = models.PositiveSmallIntegerField(_("number"), default=1)
+    reason = models.TextField(_("why it was calculated again"), blank=True)
     engine = models.CharField(max_length=64)
     # The input of spec fundmatch/1, gzip of its canonical JSON: 10⁶ gifts fit.
     input_gzip = models.BinaryField()
     input_sha256 = models.CharField(max_length=64)
+    # Keys the pseudonyms of the givers in this input. Never published; corrections keep it.
+    donor_key = models.BinaryField(default=new_donor_key)
     result = models.JSONField()
     result_sha256 = models.CharField(max_length=64)
     rules_sha256 = models.CharField(max_length=64)
     # Ledger figures at the snapshot, to prove that what was shared is what was held.
-    checks = models.JSONField(default=list)
+    figures = models.JSONField(default=dict)
     created_at = models.DateTimeField(_("computed on"))
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("calculation")
         verbose_name_plural = _("calculations")
         ordering = ["-created_at", "-pk"]
+        constraints = [
+            # Two workers that ring the same bell cannot both write its run.
+            models.UniqueConstraint(fields=["campaign", "kind", "number"], name="abonde_run_number_once"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="abonde_run_is_numbered"),
+            models.CheckConstraint(
+                condition=Q(kind="rehearsal") | Q(number=1) | ~Q(reason=""),
+                name="abonde_run_again_has_a_reason",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.campaign} · {self.input_sha256[:12]}"
+        return f"{self.campaign} · {self.number}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.kind == self.Kind.FINAL
+
+    def read_input(self) -> dict[str, Any]:
+        """Return the input of spec fundmatch/1, section 2, as it was stored."""
+        return load_json(gzip.decompress(bytes(self.input_gzip)))
+
+    @staticmethod
+    def pack_input(value: dict[str, Any]) -> bytes:
+        """Return what `input_gzip` holds; the same input gives the same bytes."""
+        return gzip.compress(canonical_bytes(value), compresslevel=6, mtime=0)
 
 
 class Override(models.Model):
-    """A human's correction of one share, with the reason that the public will read."""
+    """A human's correction of one share, with the reason that the public will read.
+
+    May change until somebody signs the run; afterwards a trigger refuses.
+    """
 
     run = models.ForeignKey(MatchRun, models.PROTECT, related_name="overrides")
     project = models.ForeignKey(Project, models.PROTECT, related_name="+")
@@ -51,7 +96,10 @@ class Override(models.Model):
     class Meta:
         verbose_name = _("correction of a share")
         verbose_name_plural = _("corrections of shares")
-        constraints = [models.UniqueConstraint(fields=["run", "project", "pot"], name="abonde_override_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "project", "pot"], name="abonde_override_once"),
+            models.CheckConstraint(condition=~Q(reason=""), name="abonde_override_has_a_reason"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.project} · {self.pot}"
@@ -86,13 +134,22 @@ class Signature(models.Model):
 class Publication(models.Model):
     """Signed results, versioned and immutable; a correction is the next version."""
 
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="publications", verbose_name=_("campaign"))
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, related_name="publications", verbose_name=_("campaign")
+    )
     version = models.PositiveSmallIntegerField(_("version"))
     run = models.OneToOneField(MatchRun, models.PROTECT, related_name="publication")
     reason = models.TextField(_("why this version"), blank=True)
     dossier = models.CharField(max_length=200, help_text="Name in the private storage.")
     dossier_sha256 = models.CharField(max_length=64)
-    merkle_root = models.CharField(max_length=64)
+    # Of the input and the result that the dossier holds: gifts, or sums per project where gifts would expose people.
+    input_sha256 = models.CharField(max_length=64)
+    result_sha256 = models.CharField(max_length=64)
+    merkle_root = models.CharField(max_length=64, blank=True)
+    # Whether the dossier lists gifts under pseudonyms (else sums per project).
+    lists_gifts = models.BooleanField(default=True)
+    # Givers and cents per commune (INSEE code), small cells already masked.
+    by_commune = models.JSONField(default=dict)
     published_at = models.DateTimeField(_("published on"))
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
 
@@ -100,7 +157,12 @@ class Publication(models.Model):
         verbose_name = _("publication")
         verbose_name_plural = _("publications")
         ordering = ["campaign", "-version"]
-        constraints = [models.UniqueConstraint(fields=["campaign", "version"], name="abonde_publication_version_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "version"], name="abonde_publication_version_once"),
+            models.CheckConstraint(
+                condition=Q(version=1) | ~Q(reason=""), name="abonde_publication_again_has_a_reason"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign} v{self.version}"
@@ -121,7 +183,8 @@ class Allocation(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["publication", "project", "pot", "funder"], name="abonde_allocation_once"
-            )
+            ),
+            models.CheckConstraint(condition=Q(amount_cents__gte=1), name="abonde_allocation_is_positive"),
         ]
 
     def __str__(self) -> str:
