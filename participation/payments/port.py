@@ -78,7 +78,10 @@ class Capabilities:
 
     `idempotency`: the same key twice is one effect. Without it, always `find_refunds()` before `refund()`.
     `refund_window_days`: days after capture during which a refund is accepted; None when unlimited.
+    0 when nobody has told us yet: no campaign may open on it.
     `payout_deadline_days`: days after which the provider pays the money out whatever we want; None: never.
+    `page_minutes`: after that long without a payment nobody can pay on the hosted page any more, even if
+    the provider never says so; None when there is no such page.
     `call_seconds`: longest a single call may last; a lease must be longer.
     """
 
@@ -94,6 +97,7 @@ class Capabilities:
     max_cents: int | None = None
     refund_window_days: int | None = None
     payout_deadline_days: int | None = None
+    page_minutes: int | None = None
     call_seconds: int = 25
 
 
@@ -122,7 +126,9 @@ class StartRequest:
     """One attempt to collect. `key` is written in our database before the call.
 
     `reference` is the contribution's public reference and `title` what the payer reads on the hosted page.
-    `expires_at` asks for a payment page that closes then; providers round it, or ignore it.
+    `expires_at` asks for a payment page that closes then; providers round it, or ignore it. Build a retry from
+    the same stored facts: a provider that knows the key refuses other values under it.
+    `attempt` opens a new page under a new idempotency key, for a provider that replays its own 500.
     """
 
     key: UUID
@@ -136,6 +142,7 @@ class StartRequest:
     email: str = ""
     locale: str = "fr"
     expires_at: datetime | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +159,8 @@ class Snapshot:
     """What the provider says now. `our_key` is None when the provider does not give our key back.
 
     `refunded_cents` counts refunds that are done or on their way, not the failed ones.
-    `fee_cents` is 0 when the provider does not tell.
+    `fee_cents` is 0 when the provider does not tell. `paid_out` is True once the money has left for the
+    holder's bank, None when the provider does not tell.
     """
 
     provider_reference: str
@@ -165,6 +173,7 @@ class Snapshot:
     fee_cents: int = 0
     refunded_cents: int = 0
     disputed: bool = False
+    paid_out: bool | None = None
     raw_state: str = ""
 
 
@@ -174,6 +183,8 @@ class RefundRequest:
 
     `attempt` separates two tries at a provider that replays its own 500 for a known key: raise it only
     after `find_refunds()` has shown that the earlier try moved nothing.
+    `known_references` are the provider's references of this payment's other refunds: a provider without
+    keys tells an earlier try of ours from somebody else's refund by them.
     """
 
     key: UUID
@@ -183,6 +194,7 @@ class RefundRequest:
     provider_payment: str = ""
     currency: str = CURRENCY
     attempt: int = 0
+    known_references: frozenset[str] = frozenset()
     comment: str = ""
 
 
@@ -290,6 +302,12 @@ class PaymentProvider(Protocol):
         """Movements booked in [since, until), oldest first. Raises ProviderUnavailable.
 
         A provider whose capabilities deny settlements raises NeedsHuman.
+        """
+
+    def balance(self) -> int | None:
+        """Cents the provider holds for us, available or not; None when it does not tell.
+
+        Raises ProviderUnavailable.
         """
 
 
