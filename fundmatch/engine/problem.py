@@ -9,7 +9,6 @@ from typing import Any
 from .gifts import Money
 
 SPEC = "fundmatch/1"
-MAX_CENTS = 10**15
 
 LINEAR = "linear"
 QUADRATIC = "quadratic"

@@ -7,19 +7,21 @@ is refused. Nothing is computed from an input that breaks the text.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from . import problem as p
+from .csvreader import OnBytes, read_csv
 from .errors import InputError, shown
 from .gifts import Money, checked_columns, gifts, in_id_order, renumbered
-from .problem import MAX_CENTS, SPEC, Funder, Pot, Problem, Project, Threshold
+from .limits import MAX_CENTS, MAX_ID, check_cents, check_id
+from .problem import SPEC, Funder, Pot, Problem, Project, Threshold
 from .roots import SCALE_DIGITS
 from .statistics import Statistics
 
-MAX_ID = 256
 _RATIO = re.compile(r"(0|[1-9][0-9]{0,31})(?:/(0|[1-9][0-9]{0,31}))?", re.ASCII)
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,31})(?:\.([0-9]+))?", re.ASCII)
 
@@ -62,6 +64,15 @@ def read_frame(value: object) -> Frame:
     return _frame(top)
 
 
+def read_with_csv(
+    frame: Mapping[str, Any], path: str | os.PathLike[str], on_bytes: OnBytes | None = None
+) -> Problem:
+    """Validate an input whose gifts are a CSV file. Raises `InputError` and `OSError`."""
+    projects, pots, threshold = read_frame(dict(frame))
+    index = {item.id: rank for rank, item in enumerate(projects)}
+    return Problem(projects, pots, threshold, read_csv(path, index, on_bytes))
+
+
 def read_columns(
     frame: Mapping[str, Any],
     *,
@@ -99,30 +110,6 @@ def read_columns(
     ordered, donor = in_id_order(list(donors), donor)
     money = gifts(ordered, list(index), donor, renumbered(project, ranks), cents, matchable)
     return Problem(projects, pots, threshold, money)
-
-
-def check_id(value: object, where: str) -> str:
-    """Return a valid id. Raises `InputError`."""
-    if type(value) is not str:
-        raise InputError(where, f"an id must be a string, not {shown(value)}")
-    if not 1 <= len(value) <= MAX_ID:
-        raise InputError(where, f"an id has 1 to {MAX_ID} characters, not {len(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InputError(where, f"the id {shown(value)} contains half a surrogate pair") from None
-    return value
-
-
-def check_cents(value: object, where: str, name: str = "cents", minimum: int = 0) -> int:
-    """Return a valid amount in cents. Raises `InputError`."""
-    if type(value) is not int:
-        raise InputError(where, f"{name} must be an integer, not {shown(value)}")
-    if value < minimum:
-        raise InputError(where, f"{name} must be at least {minimum}, not {shown(value)}")
-    if value > MAX_CENTS:
-        raise InputError(where, f"{name} must be at most 10^15, not {shown(value)}")
-    return value
 
 
 def check_ratio(value: object, where: str) -> Fraction:

@@ -47,8 +47,8 @@ class Money(Protocol):
 class Gifts(Money, Protocol):
     """What only gifts one by one can answer."""
 
-    donor_ids: list[str]
-    project_ids: list[str]
+    donor_ids: Sequence[str]
+    project_ids: Sequence[str]
 
     def refunds(self, project: int) -> dict[str, int]:
         """Return what each donor of a project gave to it, in cents."""
@@ -68,8 +68,8 @@ class Gifts(Money, Protocol):
 
 
 def gifts(
-    donor_ids: list[str],
-    project_ids: list[str],
+    donor_ids: Sequence[str],
+    project_ids: Sequence[str],
     donor: Array,
     project: Array,
     cents: Array,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 
@@ -22,8 +22,8 @@ class PlainGifts:
 
     def __init__(
         self,
-        donor_ids: list[str],
-        project_ids: list[str],
+        donor_ids: Sequence[str],
+        project_ids: Sequence[str],
         donor: Array,
         project: Array,
         cents: Array,

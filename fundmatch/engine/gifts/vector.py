@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,8 +30,8 @@ class VectorGifts:
 
     def __init__(
         self,
-        donor_ids: list[str],
-        project_ids: list[str],
+        donor_ids: Sequence[str],
+        project_ids: Sequence[str],
         donor: Array,
         project: Array,
         cents: Array,
