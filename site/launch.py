@@ -19,7 +19,7 @@ from pathlib import Path
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
-RUN = ROOT / ".run"
+RUN = Path(os.environ.get("ABONDE_RUN_DIR", ROOT / ".run"))
 sys.path.insert(0, str(SITE))
 
 HOST = "127.0.0.1"
@@ -125,6 +125,7 @@ def environment_for(url: str) -> dict[str, str]:
     return {
         **os.environ,
         "DATABASE_URL": url,
+        "ABONDE_RUN_DIR": str(RUN),
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "ABONDE_SIMULATION": "1",
         "PUBLIC_ORIGIN": origin,
@@ -146,7 +147,7 @@ def reset() -> None:
     if not os.environ.get("DATABASE_URL"):
         from config.database import NAME, start_embedded
 
-        if (RUN / "postgres" / "PG_VERSION").exists():
+        if (RUN / "postgres" / "PG_VERSION").exists():  # the server itself may serve tests too: it stays
             import psycopg
 
             server = start_embedded(ROOT)

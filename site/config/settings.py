@@ -13,6 +13,8 @@ from config.database import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 env = environ.Env()
+# What this installation writes, when nothing else is said: files, mail of the demonstration, database.
+RUN = Path(env("ABONDE_RUN_DIR", default=str(ROOT / ".run")))
 
 # --- What kind of place this is -------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -160,11 +162,11 @@ USE_THOUSAND_SEPARATOR = True
 
 # --- Files ------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = ROOT / "build" / "static"
+STATIC_ROOT = Path(env("STATIC_ROOT", default=str(RUN / "static")))
 MEDIA_URL = "/media/"
-MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(ROOT / ".run" / "media")))
+MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(RUN / "media")))
 # Dossiers, receipts and proofs: never under MEDIA_URL, always through a view that checks.
-ABONDE_PRIVATE_ROOT = Path(env("PRIVATE_ROOT", default=str(ROOT / ".run" / "private")))
+ABONDE_PRIVATE_ROOT = Path(env("PRIVATE_ROOT", default=str(RUN / "private")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -180,7 +182,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Mail -------------------------------------------------------------------------------------
-EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{ROOT / '.run' / 'mail'}")
+EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{RUN / 'mail'}")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Abonde <ne-pas-repondre@example.org>")
 
