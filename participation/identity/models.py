@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from defis.models import Campaign
@@ -42,6 +43,8 @@ class FederatedIdentity(models.Model):
     provider = models.CharField(_("provider"), max_length=32)
     issuer = models.CharField(max_length=255)
     subject = models.CharField(max_length=255)
+    # Keyed hash of the identité pivot, when this provider gives all of it: two accounts of one human meet here.
+    pivot_digest = models.CharField(max_length=64, blank=True, db_index=True)
     linked_at = models.DateTimeField(auto_now_add=True)
     last_login_at = models.DateTimeField(null=True, blank=True)
 
@@ -59,16 +62,24 @@ class Voter(models.Model):
 
     `digest` is a keyed hash, per campaign, of the identité pivot when a provider gives it, else of
     (issuer, subject). It survives the erasure of the account, so that a limit cannot be reset.
+    Every other digest of the same human is a row of its own that leads here by `merged_into`: contributions
+    hang on rows where it is empty.
     """
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="voters")
     digest = models.CharField(max_length=64)
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name = _("voter")
         verbose_name_plural = _("voters")
-        constraints = [models.UniqueConstraint(fields=["campaign", "digest"], name="abonde_voter_once_per_campaign")]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "digest"], name="abonde_voter_once_per_campaign"),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("pk")), name="abonde_voter_not_its_own_alias"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign} · {self.pk}"
@@ -88,3 +99,18 @@ class VoterMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} · {self.voter}"
+
+
+class AttemptCount(models.Model):
+    """How often somebody (a keyed hash of an address or an account) tried something in a window of time."""
+
+    key = models.CharField(max_length=64)
+    window = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "window"], name="abonde_attempt_once_per_window")]
+        indexes = [models.Index(fields=["window"], name="abonde_attempt_by_window")]
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} · {self.window}: {self.count}"
