@@ -9,15 +9,19 @@ from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
+from theme import urls as theme_urls
+
 urlpatterns = [
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("sitemap.xml", sitemap),
+    path("", include((theme_urls.machine_urlpatterns, "abonde_theme_machine"))),
 ]
 if settings.ABONDE_SIMULATION:
     # A real site's proxy serves these (deploy/nginx.conf).
     urlpatterns += [re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT})]
 urlpatterns += i18n_patterns(
+    path("", include("theme.urls")),
     path("", include(wagtail_urls)),
     prefix_default_language=False,
 )

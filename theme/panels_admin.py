@@ -1,0 +1,13 @@
+"""Panels of the admin's forms."""
+
+from wagtail.admin.panels import Panel
+
+
+class ContrastPanel(Panel):
+    """Says, in words and with a sample, how readable the saved colours are and what replaces those that are not."""
+
+    class BoundPanel(Panel.BoundPanel):
+        template_name = "theme/admin/contrast_panel.html"
+
+        def get_context_data(self, parent_context=None):
+            return {**super().get_context_data(parent_context), "verdicts": self.instance.verdicts()}
