@@ -12,12 +12,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .difference import first_difference
+from .dossier import (
+    DossierInfo,
+    Verification,
+    pseudonym,
+    pseudonymise,
+    receipt_proof,
+    verify_dossier,
+    write_dossier,
+)
 from .errors import DossierError, InputError
+from .merkle import check_receipt
 from .reading import read_columns, read_input
 from .result import compute_problem
 from .threshold import Progress
 
-__all__ = ["DossierError", "InputError", "compute", "compute_columns"]
+__all__ = [
+    "DossierError",
+    "DossierInfo",
+    "InputError",
+    "Verification",
+    "check_receipt",
+    "compute",
+    "compute_columns",
+    "pseudonym",
+    "pseudonymise",
+    "receipt_proof",
+    "verify",
+    "verify_dossier",
+    "write_dossier",
+]
 
 
 def compute(value: object, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -55,3 +80,18 @@ def compute_columns(
         matchable=matchable,
     )
     return compute_problem(problem, progress)
+
+
+def verify(value: object, result: object) -> str | None:
+    """Return where a published result first differs from the one of its input, or None.
+
+    `engine` is not compared: another version may well find the same. Raises
+    `InputError` when the input cannot be computed.
+    """
+    if not isinstance(result, dict):
+        return "result: not an object"
+    computed = compute(value)
+    return first_difference(
+        {key: item for key, item in result.items() if key != "engine"},
+        {key: item for key, item in computed.items() if key != "engine"},
+    )

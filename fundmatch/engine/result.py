@@ -25,19 +25,21 @@ def compute_problem(problem: Problem, progress: Progress | None = None) -> dict[
 
 def input_digest(problem: Problem) -> str:
     """Return the SHA-256 of the input in canonical form."""
+    return digest_chunks(input_chunks(problem))
+
+
+def input_chunks(problem: Problem) -> Iterator[bytes]:
+    """Yield the input in canonical form, in pieces: the bytes that `input_sha256` covers."""
     rest = input_frame(problem)
     if isinstance(problem.money, Statistics):
-        return digest(rest | {"statistics": problem.money.rows})
+        yield canonical_bytes(rest | {"statistics": problem.money.rows})
+        return
     gifts = cast(Gifts, problem.money)
     in_time_order = any(pot.order == p.FCFS for pot in problem.pots)
-
-    def chunks() -> Iterator[bytes]:
-        # "contributions" is the first key of the canonical object.
-        yield b'{"contributions":'
-        yield from gifts.canonical_rows(in_time_order=in_time_order)
-        yield b"," + canonical_bytes(rest)[1:]
-
-    return digest_chunks(chunks())
+    # "contributions" is the first key of the canonical object.
+    yield b'{"contributions":'
+    yield from gifts.canonical_rows(in_time_order=in_time_order)
+    yield b"," + canonical_bytes(rest)[1:]
 
 
 def input_frame(problem: Problem) -> dict[str, Any]:
