@@ -59,10 +59,16 @@ class LedgerTransaction(models.Model):
     event_key = models.CharField(max_length=200, unique=True)
     kind = models.CharField(max_length=32)
     campaign = models.ForeignKey(Campaign, models.PROTECT, null=True, blank=True, related_name="+")
-    payment = models.ForeignKey(Payment, models.PROTECT, null=True, blank=True, related_name="ledger_transactions")
-    refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="ledger_transactions")
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, null=True, blank=True, related_name="ledger_transactions"
+    )
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, null=True, blank=True, related_name="ledger_transactions"
+    )
     reason = models.TextField(blank=True)
-    posted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    posted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     posted_at = models.DateTimeField()
 
     class Meta:
@@ -78,8 +84,9 @@ class LedgerEntry(models.Model):
     """`amount_cents` leaves nowhere and arrives nowhere: from one account to another of the same holder."""
 
     transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries")
-    debit = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="debits")
-    credit = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="credits")
+    # Indexed together with the writing transaction (column `xid`, known to the database only): migration 0003.
+    debit = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="debits", db_index=False)
+    credit = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="credits", db_index=False)
     amount_cents = models.PositiveBigIntegerField()
 
     class Meta:

@@ -33,6 +33,8 @@ class Payment(models.Model):
     provider_payment = models.CharField(max_length=255, blank=True)
     redirect_url = models.URLField(max_length=2000, blank=True)
     amount_cents = models.PositiveBigIntegerField(_("amount (cents)"))
+    # What the provider says it took, when it took something; more or less than asked goes to a human.
+    captured_cents = models.PositiveBigIntegerField(_("captured (cents)"), null=True, blank=True)
     fee_cents = models.PositiveBigIntegerField(_("provider's fee (cents)"), default=0)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.CREATED)
     # Instant of capture by the provider's word; decides whether the bell had rung.

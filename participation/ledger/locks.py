@@ -1,0 +1,54 @@
+"""Advisory locks of money, each behind a function of its own: a test takes one out and sees what it prevents.
+
+Order, always: campaign, then voter or payment, then ledger accounts (taken by the database itself, sorted).
+All end with the transaction. Keys are in one bigint: the kind in the top byte, the row's id below.
+"""
+
+from django.db import connection
+
+from participation.payments.models import Payment
+
+_CAMPAIGN = 1 << 56
+_STATISTICS = 3 << 56
+
+
+def share_campaign(campaign_id: int) -> None:
+    """Say "somebody's money is moving in this campaign". Never waits for another vote, only for a closing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_CAMPAIGN | campaign_id])
+
+
+def hold_campaign(campaign_id: int, *, seconds: int = 30) -> None:
+    """Wait until every vote and settlement in flight has ended, then keep others out until commit.
+
+    Raises django.db.OperationalError after `seconds`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)",
+            [f"{seconds}s", _CAMPAIGN | campaign_id],
+        )
+
+
+def hold_voter(voter_id: int) -> None:
+    """One voter's gifts pass one after the other: sum them only after this (READ COMMITTED snapshots)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM abonde_participation_voter WHERE id = %s FOR UPDATE", [voter_id])
+
+
+def hold_payment(payment_id: int) -> Payment:
+    """The payment as it is now, nobody else changing it until commit."""
+    return (
+        Payment.objects.select_for_update(of=("self",))
+        .select_related(
+            "contribution__campaign__fund__legal_holder", "contribution__project", "contribution__person"
+        )
+        .get(pk=payment_id)
+    )
+
+
+def try_statistics() -> bool:
+    """True for one worker at a time; the others have nothing to do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_STATISTICS])
+        return cursor.fetchone()[0]
