@@ -126,8 +126,8 @@ class StartRequest:
     """One attempt to collect. `key` is written in our database before the call.
 
     `reference` is the contribution's public reference and `title` what the payer reads on the hosted page.
-    `expires_at` asks for a payment page that closes then; providers round it, or ignore it. Build a retry from
-    the same stored facts: a provider that knows the key refuses other values under it.
+    `expires_at` asks for a payment page that closes then; providers round it, or ignore it. Build a retry
+    from the same stored facts: a provider that knows the key refuses other values under it.
     `attempt` opens a new page under a new idempotency key, for a provider that replays its own 500.
     """
 
