@@ -15,49 +15,78 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+else:
+    StrOrPromise = str
 
 CURRENCY = "EUR"
 
 
 # --- Ways to fail -----------------------------------------------------------------------------------
 class ProviderError(Exception):
-    """Base of what an adapter raises. `code` is ours or the provider's, `detail` is for the log."""
+    """Base of what an adapter raises. `code` is ours or the provider's, `detail` is for the log.
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    `sentence` is for people: what happened to the money and what comes next.
+    """
+
+    default_sentence: StrOrPromise = _("Something went wrong at the payment provider.")
+
+    def __init__(self, code: str, detail: str = "", *, sentence: StrOrPromise | None = None) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+        self.sentence = sentence or self.default_sentence
 
 
 class ProviderUnavailable(ProviderError):  # noqa: N818
     """Outcome unknown: time-out, 5xx, broken answer, too many requests. `retry_after` in seconds."""
 
-    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
+    default_sentence = _("The payment provider does not answer. Nothing is lost: we will ask it again.")
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        sentence: StrOrPromise | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, detail, sentence=sentence)
         self.retry_after = retry_after
 
 
 class ProviderRefused(ProviderError):  # noqa: N818
     """A definite no: nothing moved, and the same request would get the same answer."""
 
+    default_sentence = _("The payment provider refused. No money has moved.")
+
 
 class UnknownReference(ProviderRefused):
     """The provider has never heard of this reference."""
+
+    default_sentence = _("The payment provider does not know this payment.")
 
 
 class NeedsHuman(ProviderError):  # noqa: N818
     """Nothing moved and a person has to act at the provider's or at the bank (second factor, no API)."""
 
+    default_sentence = _("A person has to act at the payment provider. No money has moved.")
+
 
 class WebhookRejected(ProviderError):  # noqa: N818
     """Not signed, not fresh, or not from the provider."""
+
+    default_sentence = _("This message does not come from the payment provider.")
 
 
 # --- What a provider can do -------------------------------------------------------------------------
@@ -126,8 +155,9 @@ class StartRequest:
     """One attempt to collect. `key` is written in our database before the call.
 
     `reference` is the contribution's public reference and `title` what the payer reads on the hosted page.
-    `expires_at` asks for a payment page that closes then; providers round it, or ignore it. Build a retry
-    from the same stored facts: a provider that knows the key refuses other values under it.
+    `expires_at` asks for a payment page that closes then; providers round it relative to `asked_at` (when
+    our payment was written), or ignore it. Build a retry from the same stored facts: a provider that knows
+    the key refuses other values under it.
     `attempt` opens a new page under a new idempotency key, for a provider that replays its own 500.
     """
 
@@ -142,6 +172,7 @@ class StartRequest:
     email: str = ""
     locale: str = "fr"
     expires_at: datetime | None = None
+    asked_at: datetime | None = None
     attempt: int = 0
 
 
