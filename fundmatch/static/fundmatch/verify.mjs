@@ -41,11 +41,19 @@ export async function sha256 (text) {
   return Array.from(new Uint8Array(digest), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** JSON text with integers only: 2.0 and 1e3 are refused here because JSON.parse cannot tell them from 2 and 1000. */
+/** JSON text with integers only. JSON.parse cannot tell 2.0 and 1e3 from 2 and 1000 and rounds what passes 2^53, so numbers are looked at first. */
 export function parseStrict (text) {
-  const number = text.replace(/"(?:[^"\\]|\\.)*"/gs, '""').match(/-?\d+[.eE][^\s,\]}]*/)
-  if (number) refuse(`${number[0]} is not an integer`)
-  try { return JSON.parse(text) } catch (error) { return refuse(error.message) }
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[^\s,\]}]*/gs
+  const mark = `integer ${crypto.randomUUID()} ` // no string of the file can begin with it
+  let large = false
+  const marked = text.replace(token, found => {
+    if (found[0] === '"' || /^-?\d{1,15}$/.test(found)) return found
+    if (!/^-?[1-9]\d*$/.test(found)) refuse(`${found.slice(0, 40)} is not an integer`)
+    large = true
+    return `"${mark}${found}"`
+  })
+  const revive = (key, value) => typeof value === 'string' && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value
+  try { return large ? JSON.parse(marked, revive) : JSON.parse(text) } catch (error) { return refuse(error.message) }
 }
 
 // ---- input (section 2) --------------------------------------------------------------------------------------------
@@ -65,10 +73,10 @@ function id (where, value) {
   return length >= 1 && length <= LIMITS.idLength ? value : refuse(`${where}: an id has 1 to ${LIMITS.idLength} characters`)
 }
 
-function integer (where, value, least = 0n) {
-  if (!Number.isSafeInteger(value)) refuse(`${where} is not an integer`)
+function integer (where, value, least = 0n, most = LIMITS.cents) {
+  if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) refuse(`${where} is not an integer`)
   const n = BigInt(value)
-  return n >= least && n <= LIMITS.cents ? n : refuse(`${where} is not between ${least} and 10^15`)
+  return n >= least && n <= most ? n : refuse(`${where} is not between ${least} and ${most}`)
 }
 
 const optionalCents = (where, value) => value === null ? null : integer(where, value)
@@ -76,8 +84,8 @@ const list = (where, value) => Array.isArray(value) ? value : refuse(`${where} i
 const oneOf = (where, value, choices) => choices.includes(value) ? value : refuse(`${where}: "${value}" is not one of ${choices.join(', ')}`)
 
 function ratio (where, value) {
-  const parts = typeof value === 'string' && /^(\d{1,32})(?:\/(\d{1,32}))?$/.exec(value)
-  if (!parts || /^0+$/.test(parts[2] ?? '1')) refuse(`${where} is not a ratio such as "3/4"`)
+  const parts = typeof value === 'string' && /^(0|[1-9]\d{0,31})(?:\/(0|[1-9]\d{0,31}))?$/.exec(value)
+  if (!parts || parts[2] === '0') refuse(`${where} is not a ratio such as "3/4"`)
   return { text: value, up: BigInt(parts[1]), down: BigInt(parts[2] ?? 1) }
 }
 
@@ -138,7 +146,7 @@ export function readInput (input) {
   })
   let threshold = null
   if (top.threshold !== null) {
-    const t = fields('threshold', top.threshold, [], { ratio: '3/4', base: 'total' })
+    const t = fields('threshold', top.threshold, ['ratio', 'base'], {})
     threshold = { ...ratio('threshold.ratio', t.ratio), base: oneOf('threshold.base', t.base, ['total', 'citizens']) }
     for (const [p, goal] of goals) if (goal === null) refuse(`project "${p}" has no goal but there is a threshold`)
   }
@@ -168,12 +176,12 @@ export function readInput (input) {
     const [project, roots, cents, donors] = row
     if (!goals.has(project)) refuse(`${where}: unknown project`)
     if (published.has(project)) refuse(`${where}: "${project}" appears twice`)
-    const parts = typeof roots === 'string' && /^(\d{1,40})(?:\.(\d{1,24}))?$/.exec(roots)
+    const parts = typeof roots === 'string' && /^(0|[1-9]\d{0,31})(?:\.(\d{1,24}))?$/.exec(roots)
     if (!parts) refuse(`${where}: S is a decimal string with at most 24 decimals`)
     const decimals = (parts[2] ?? '').replace(/0+$/, '')
     published.set(project, {
-      S: BigInt(parts[1] + (parts[2] ?? '').padEnd(24, '0')), C: integer(where, cents), n: integer(where, donors),
-      written: [project, BigInt(parts[1]).toString() + (decimals && `.${decimals}`), cents, donors]
+      S: BigInt(parts[1] + (parts[2] ?? '').padEnd(24, '0')), C: integer(where, cents, 0n, LIMITS.cents ** 2n), n: integer(where, donors),
+      written: [project, parts[1] + (decimals && `.${decimals}`), cents, donors]
     })
   })
   if (top.statistics) for (const pot of pots) if (pot.donorCap != null || pot.minCents || pot.order === 'fcfs') refuse(`pot "${pot.id}" needs individual gifts, not statistics`)
@@ -239,12 +247,12 @@ function rawAmount (data, project, pot) {
     return pot.cap !== null && raw > pot.cap ? pot.cap : raw
   }
   const { S, C, n } = statistics(data, project, pot)
-  if (n < pot.minDonors) return 0n
+  if (n === 0n || n < pot.minDonors) return 0n
   if (pot.rule === 'proportional') return C
   if (pot.rule === 'per-donor') return n
   if (pot.rule === 'quadratic' && n <= 1n) return 0n
   const exact = S * S - (pot.rule === 'quadratic' ? C * SCALE * SCALE : 0n) // in 10^-48 cent
-  if (exact < 0n) refuse(`statistics of "${project}": S is too small for C`)
+  if (exact < 0n) return 0n // statistics that no gifts can have
   const step = SCALE * SCALE / MICRO
   return (2n * exact + step) / (2n * step) // half up
 }
@@ -401,7 +409,8 @@ export async function verifyResult (input, published) {
   if (!isObject(published)) refuse('the result is not an object')
   const { engine, result_sha256: digest, ...rest } = published
   const { result_sha256: expected, ...mine } = recomputed
-  const difference = firstDifference(rest, mine) ?? (digest === expected ? null : firstDifference(digest, expected, 'result_sha256'))
+  const difference = firstDifference(rest.input_sha256, mine.input_sha256, 'input_sha256') ?? // another input explains all the rest
+    firstDifference(rest, mine) ?? firstDifference(digest, expected, 'result_sha256')
   return { identical: difference === null, difference, input_sha256: mine.input_sha256, result_sha256: expected }
 }
 
@@ -481,7 +490,7 @@ if (typeof process !== 'undefined' && process.argv?.[1] && import.meta.url === (
   try {
     process.exitCode = process.argv.length < 3 ? refuse('usage: node verify.mjs dossier.zip | input.json [result.json]') : await main(process.argv.slice(2, 4))
   } catch (error) {
-    console.error(error instanceof InputError || error.code === 'ENOENT' ? error.message : error)
+    console.error(error instanceof InputError || error instanceof RangeError || error.code ? error.message : error) // RangeError: nested too deep
     process.exitCode = 2
   }
 }
