@@ -7,9 +7,9 @@ import colorsys
 
 WHITE = "#ffffff"
 INK = "#0b0c0c"
-# Page backgrounds of abonde.css, light and dark: what a link or a button must stand out from.
-LIGHT_BACKGROUND = "#ffffff"
-DARK_BACKGROUND = "#14171c"
+# The least favourable backgrounds of abonde.css (--pb-surface), light and dark.
+LIGHT_BACKGROUND = "#f4f5f7"
+DARK_BACKGROUND = "#1f242c"
 # Success criteria 1.4.3 (text) and 1.4.11 (graphics).
 TEXT_RATIO = 4.5
 GRAPHIC_RATIO = 3.0

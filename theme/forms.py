@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django import forms
 from django.forms.boundfield import BoundField
 from django.forms.renderers import DjangoTemplates
+from django.forms.widgets import ChoiceWidget
 
 
 class PublicRenderer(DjangoTemplates):
@@ -49,6 +50,6 @@ class PublicForm(AccessibleForm, forms.Form):
 
 def _first_control(bound: BoundField) -> str:
     """Where the focus goes: the field, or the first choice of a group."""
-    if bound.use_fieldset and isinstance(bound.field.widget, forms.ChoiceWidget):
+    if bound.use_fieldset and isinstance(bound.field.widget, ChoiceWidget):
         return f"{bound.auto_id}_0"
     return str(bound.auto_id)
