@@ -18,12 +18,14 @@ from .dossier import (
     Verification,
     pseudonym,
     pseudonymise,
+    receipt_leaves,
     receipt_proof,
     verify_dossier,
+    verify_receipt,
     write_dossier,
 )
 from .errors import DossierError, InputError
-from .merkle import check_receipt
+from .merkle import Leaf, Proof, Tree, check_receipt, receipt
 from .reading import read_columns, read_input
 from .result import compute_problem
 from .threshold import Progress
@@ -32,15 +34,21 @@ __all__ = [
     "DossierError",
     "DossierInfo",
     "InputError",
+    "Leaf",
+    "Proof",
+    "Tree",
     "Verification",
     "check_receipt",
     "compute",
     "compute_columns",
     "pseudonym",
     "pseudonymise",
+    "receipt",
+    "receipt_leaves",
     "receipt_proof",
     "verify",
     "verify_dossier",
+    "verify_receipt",
     "write_dossier",
 ]
 

@@ -123,9 +123,7 @@ def receipt(leaf: Leaf, proof: Proof, root: str) -> dict[str, Any]:
 
 def _level_above(level: list[bytes]) -> list[bytes]:
     sha = hashlib.sha256
-    above = [
-        sha(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)
-    ]
+    above = [sha(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
     if len(level) % 2:
         above.append(level[-1])
     return above

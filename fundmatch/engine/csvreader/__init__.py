@@ -22,7 +22,9 @@ from .rows import read_rows
 OnBytes = Callable[[float], None]
 
 
-def read_csv(path: str | os.PathLike[str], index: Mapping[str, int], on_bytes: OnBytes | None = None) -> Gifts:
+def read_csv(
+    path: str | os.PathLike[str], index: Mapping[str, int], on_bytes: OnBytes | None = None
+) -> Gifts:
     """Return the gifts of a CSV file; `index` gives the rank of each project id.
 
     Amounts are integer cents. The order of the rows is the order in time. Raises

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from ..arrays import Array, np
 from ..gifts.packed import PackedIds
 from ..limits import MAX_CENTS, MAX_ID
-from .header import Header
 from .hashing import IdTable, sorted_distinct
+from .header import Header
 from .rows import Columns
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def read_blocks(path: Path, header: Header, index: Mapping[str, int], on_bytes: 
     parts = []
     done = header.offset
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-        for length, part in pool.map(lambda block: (len(block), _columns(block, header, projects)), _blocks(path, header)):
+        for length, part in pool.map(
+            lambda block: (len(block), _columns(block, header, projects)), _blocks(path, header)
+        ):
             parts.append(part)
             done += length
             if on_bytes is not None:
@@ -129,7 +131,7 @@ def _columns(block: bytes, header: Header, projects: IdTable) -> tuple[Array, Ar
     return donor, project, _amounts(view, starts[:, header.cents], stops[:, header.cents])
 
 
-_LOW_BYTES = None if np is None else np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_LOW_BYTES: Array = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 
 
 def _words(view: Array, start: Array, stop: Array) -> Array:

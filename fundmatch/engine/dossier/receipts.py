@@ -27,7 +27,8 @@ def receipt_leaves(
 ) -> list[Leaf]:
     """Return the leaf of each contribution of 1 cent or more, in the order of the input.
 
-    `value` is the pseudonymised input; `references` names its rows one by one (the
+    `value` is the input as published, pseudonyms and all (for the form `unlinked`:
+    `pseudonymise(value, key, linked=False)`); `references` names its rows one by one (the
     place of the row when absent).
     """
     rows = value.get("contributions", [])

@@ -145,11 +145,11 @@ def _compare(name: str, published: Any, computed: Mapping[str, Any]) -> None:
     if type(published) is not dict:
         raise _Differs(f"{name} is not an object")
     digest_keys = ("input_sha256", "result_sha256")
-    parts = [
+    one, other = (
         {key: value for key, value in side.items() if key not in (*digest_keys, "engine")}
         for side in (published, computed)
-    ]
-    found = first_difference(*parts)
+    )
+    found = first_difference(one, other)
     for key in digest_keys:
         if found is None and key in computed:
             found = first_difference({key: published.get(key)}, {key: computed[key]})
@@ -183,9 +183,8 @@ def _check_digests(
     for name in sorted(members.keys() - {"manifest.json"}):
         found = hashlib.sha256(members[name]).hexdigest()
         if manifest["members"][name] != found:
-            raise _Differs(
-                f"{name}: its fingerprint in the manifest is {shown(manifest['members'][name], 64)}, it is {found}"
-            )
+            stated = shown(manifest["members"][name], 64)
+            raise _Differs(f"{name}: its fingerprint is {found}, the manifest says {stated}")
     expected = {
         "input_sha256": computed["input_sha256"],
         "result_sha256": computed["result_sha256"],

@@ -13,12 +13,12 @@ from ..canonical import canonical_bytes
 from ..difference import first_difference
 from ..errors import DossierError
 from ..gifts import Gifts
+from ..merkle import Tree
 from ..problem import Problem
 from ..reading import read_input
 from ..result import compute_problem, input_chunks, input_frame
 from ..roots import shortest_decimal
 from ..statistics import Statistics
-from ..merkle import Tree
 from .archive import write_archive
 from .pseudonyms import pseudonymise
 from .readme import readme_text
@@ -60,26 +60,30 @@ def write_dossier(
 ) -> DossierInfo:
     """Write the dossier of a round and return what it publishes.
 
-    `value` is the input with the collectivity's own donor ids and `result` what
-    `compute(value)` returned; both are checked against each other, then published
-    under pseudonyms made with `key` (at least 32 secret bytes of this round).
-    `references` names the contributions one by one, for receipts. `about` is any
-    JSON without floats (campaign, version, date) copied to the manifest. `form` is
-    `gifts`, `unlinked`, `statistics`, or `auto`: gifts, unless a project has one to
-    four donors; then statistics where they can answer the rules, else unlinked.
+    `value` is the input **whose donors are already pseudonyms of the round** (see
+    `pseudonymise`) and `result` what `compute(value)` returned: the two are checked
+    against each other. `key` (at least 32 secret bytes of this round) makes the salts
+    of the leaves. `references` names the contributions one by one, for receipts.
+    `about` is any JSON without floats (campaign, version, date) copied to the manifest.
+
+    `form` is `gifts` (the input as it is, so the digests are those of `result`),
+    `unlinked` (the donors once more under pseudonyms, one per project), `statistics`,
+    or `auto`: gifts, unless a project has one to four donors; then statistics where
+    they can answer the rules, else unlinked. The last two have digests of their own,
+    given back with the result as it was published.
 
     Raises `InputError` on a bad input, `DossierError` when the result is not the
     one of this input or the form cannot serve the rules.
     """
     original = read_input(dict(value))
     chosen = _choose_form(original) if form == "auto" else form
-    published = _published_problem(value, key, chosen, original)
-    outcome = compute_problem(published)
-    _check_same_money(result, outcome, compared=compute_problem(original))
-    leaves: list[bytes] = []
-    if "contributions" in value:
-        linked = pseudonymise(value, key, linked=chosen != UNLINKED)
-        leaves = sorted(leaf.hash() for leaf in receipt_leaves(linked, key, references))
+    if chosen == UNLINKED:
+        value = pseudonymise(value, key, linked=False)
+    published = _published_problem(value, chosen, original)
+    computed = compute_problem(original)
+    outcome = computed if published is original else compute_problem(published)
+    _check_same_money(result, outcome, computed)
+    leaves = sorted(leaf.hash() for leaf in receipt_leaves(value, key, references))
     tree = Tree(leaves)
     rules = rules_text.encode()
     members = {
@@ -154,7 +158,7 @@ def why_not_statistics(problem: Problem) -> str | None:
     return None
 
 
-def _published_problem(value: Mapping[str, Any], key: bytes, form: str, original: Problem) -> Problem:
+def _published_problem(value: Mapping[str, Any], form: str, original: Problem) -> Problem:
     if form == STATISTICS:
         reason = why_not_statistics(original)
         if reason is not None:
@@ -168,7 +172,7 @@ def _published_problem(value: Mapping[str, Any], key: bytes, form: str, original
         raise DossierError("the input has no gifts to publish")
     if form == UNLINKED and any(pot.rule == p.PAIRWISE for pot in original.pots):
         raise DossierError("the pairwise rule needs to know who supported what")
-    return read_input(pseudonymise(value, key, linked=form == GIFTS))
+    return read_input(dict(value)) if form == UNLINKED else original
 
 
 def statistics_of(problem: Problem) -> Statistics:
@@ -183,7 +187,7 @@ def statistics_of(problem: Problem) -> Statistics:
 
 
 def _check_same_money(
-    result: Mapping[str, Any], published: Mapping[str, Any], *, compared: Mapping[str, Any]
+    result: Mapping[str, Any], published: Mapping[str, Any], compared: Mapping[str, Any]
 ) -> None:
     given = {key: value for key, value in result.items() if key != "engine"}
     expected = {key: value for key, value in compared.items() if key != "engine"}

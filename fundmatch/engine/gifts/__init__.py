@@ -54,6 +54,10 @@ class Gifts(Money, Protocol):
         """Return what each donor of a project gave to it, in cents."""
         ...
 
+    def in_time(self) -> Iterator[tuple[int, int, int, bool]]:
+        """Yield (donor, project, cents, matchable) of every row in time order."""
+        ...
+
     def matchable_in_time(self) -> Iterator[tuple[int, int, int]]:
         """Yield (donor, project, cents) of the matchable gifts in time order."""
         ...

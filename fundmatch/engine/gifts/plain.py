@@ -97,11 +97,12 @@ class PlainGifts:
             found[name] = found.get(name, 0) + cents
         return found
 
-    def matchable_in_time(self) -> Iterator[tuple[int, int, int]]:
+    def in_time(self) -> Iterator[tuple[int, int, int, bool]]:
         flags = self._matchable or [True] * len(self._cents)
-        for donor, project, cents, flag in zip(self._donor, self._project, self._cents, flags, strict=True):
-            if flag and cents:
-                yield donor, project, cents
+        return zip(self._donor, self._project, self._cents, flags, strict=True)
+
+    def matchable_in_time(self) -> Iterator[tuple[int, int, int]]:
+        return ((donor, project, cents) for donor, project, cents, flag in self.in_time() if flag and cents)
 
     def matchable_sums(self, min_donor_cents: int) -> tuple[Array, Array, Array]:
         rows = [cell for cell in self._cells if not cell[2] and cell[3] >= min_donor_cents]
@@ -131,8 +132,7 @@ class PlainGifts:
     def _time_rows(self) -> Iterator[str]:
         donors = [quoted(donor) for donor in self.donor_ids]
         projects = [quoted(project) for project in self.project_ids]
-        flags = self._matchable or [True] * len(self._cents)
-        for donor, project, cents, flag in zip(self._donor, self._project, self._cents, flags, strict=True):
+        for donor, project, cents, flag in self.in_time():
             if cents:
                 tail = "]" if flag else ',{"match":false}]'
                 yield f"[{donors[donor]},{projects[project]},{cents}{tail}"

@@ -131,6 +131,10 @@ class VectorGifts:
             found[name] = found.get(name, 0) + cents
         return found
 
+    def in_time(self) -> Iterator[tuple[int, int, int, bool]]:
+        flags = [True] * self._cents.size if self._unmatchable is None else (~self._unmatchable).tolist()
+        return zip(self._donor.tolist(), self._project.tolist(), self._cents.tolist(), flags, strict=True)
+
     def matchable_in_time(self) -> Iterator[tuple[int, int, int]]:
         kept = self._cents > 0
         if self._unmatchable is not None:
