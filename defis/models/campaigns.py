@@ -1,4 +1,5 @@
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
@@ -7,7 +8,7 @@ from simple_history.models import HistoricalRecords
 
 from defis.clock import DatabaseNow
 from defis.models.funds import Fund
-from defis.models.organisations import Organisation
+from defis.models.organisations import ENDOWMENT_REFUSAL, Organisation
 from defis.models.references import new_reference
 
 
@@ -53,7 +54,9 @@ class Campaign(models.Model):
         CITIZENS = "citizens", _("contributions only")
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="campaigns", verbose_name=_("fund"))
-    defis = models.ManyToManyField("abonde_defis.Defi", related_name="campaigns", verbose_name=_("challenges"))
+    defis = models.ManyToManyField(
+        "abonde_defis.Defi", related_name="campaigns", verbose_name=_("challenges")
+    )
     name = models.CharField(_("name"), max_length=160)
     slug = models.SlugField(unique=True)
     reference = models.CharField(max_length=10, unique=True, default=new_reference, editable=False)
@@ -69,14 +72,18 @@ class Campaign(models.Model):
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     min_contribution_cents = models.PositiveBigIntegerField(_("smallest contribution (cents)"), default=100)
-    max_contribution_cents = models.PositiveBigIntegerField(_("largest contribution (cents)"), default=100_000)
+    max_contribution_cents = models.PositiveBigIntegerField(
+        _("largest contribution (cents)"), default=100_000
+    )
     max_per_person_cents = models.PositiveBigIntegerField(_("ceiling per person (cents)"), default=100_000)
     goal_min_cents = models.PositiveBigIntegerField(_("smallest goal (cents)"), default=500_000)
     goal_max_cents = models.PositiveBigIntegerField(_("largest goal (cents)"), default=2_000_000)
     duration_min_days = models.PositiveSmallIntegerField(_("shortest collection (days)"), default=45)
     duration_max_days = models.PositiveSmallIntegerField(_("longest collection (days)"), default=60)
     # Null: each project keeps what it gets.
-    threshold_numerator = models.PositiveSmallIntegerField(_("threshold, numerator"), null=True, blank=True, default=3)
+    threshold_numerator = models.PositiveSmallIntegerField(
+        _("threshold, numerator"), null=True, blank=True, default=3
+    )
     threshold_denominator = models.PositiveSmallIntegerField(_("threshold, denominator"), default=4)
     threshold_base = models.CharField(
         _("threshold measured on"), max_length=8, choices=ThresholdBase.choices, default=ThresholdBase.TOTAL
@@ -95,7 +102,9 @@ class Campaign(models.Model):
     )
     collection_provider = models.CharField(_("payment provider"), max_length=16, default="simulated")
     # Decidim-style: what the fund gives to each verified resident to hand out; only for "allowance".
-    allowance_cents = models.PositiveBigIntegerField(_("envelope per resident (cents)"), null=True, blank=True)
+    allowance_cents = models.PositiveBigIntegerField(
+        _("envelope per resident (cents)"), null=True, blank=True
+    )
 
     rules_version = models.PositiveSmallIntegerField(default=1, editable=False)
     rules_frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -109,7 +118,9 @@ class Campaign(models.Model):
         verbose_name_plural = _("campaigns")
         ordering = ["-opens_at", "slug"]
         constraints = [
-            models.CheckConstraint(condition=Q(opens_at__lt=F("closes_at")), name="abonde_campaign_opens_then_closes"),
+            models.CheckConstraint(
+                condition=Q(opens_at__lt=F("closes_at")), name="abonde_campaign_opens_then_closes"
+            ),
             models.CheckConstraint(
                 condition=Q(submissions_open_at__isnull=True)
                 | Q(submissions_close_at__isnull=True)
@@ -131,7 +142,8 @@ class Campaign(models.Model):
                 name="abonde_campaign_goals_in_order",
             ),
             models.CheckConstraint(
-                condition=Q(duration_min_days__lte=F("duration_max_days")), name="abonde_campaign_durations_in_order"
+                condition=Q(duration_min_days__lte=F("duration_max_days")),
+                name="abonde_campaign_durations_in_order",
             ),
             models.CheckConstraint(
                 condition=Q(threshold_denominator__gte=1)
@@ -172,14 +184,23 @@ class Pot(models.Model):
     rule = models.CharField(_("rule"), max_length=20, choices=Rule.choices)
     ratio_numerator = models.PositiveIntegerField(_("ratio, numerator"), default=1)
     ratio_denominator = models.PositiveIntegerField(_("ratio, denominator"), default=1)
-    order = models.CharField(_("when the budget is short"), max_length=8, choices=Order.choices, default=Order.PRORATA)
-    mode = models.CharField(_("when the budget is ample"), max_length=10, choices=Mode.choices, default=Mode.SATURATE)
+    order = models.CharField(
+        _("when the budget is short"), max_length=8, choices=Order.choices, default=Order.PRORATA
+    )
+    mode = models.CharField(
+        _("when the budget is ample"), max_length=10, choices=Mode.choices, default=Mode.SATURATE
+    )
     cap_per_donor_cents = models.PositiveBigIntegerField(_("cap per person (cents)"), null=True, blank=True)
-    cap_per_project_cents = models.PositiveBigIntegerField(_("cap per project (cents)"), null=True, blank=True)
+    cap_per_project_cents = models.PositiveBigIntegerField(
+        _("cap per project (cents)"), null=True, blank=True
+    )
     min_donor_cents = models.PositiveBigIntegerField(_("smallest gift that counts (cents)"), default=0)
     min_donors = models.PositiveIntegerField(_("smallest number of people"), default=0)
     projects = models.ManyToManyField(
-        "abonde_defis.Project", related_name="restricted_pots", blank=True, verbose_name=_("only these projects")
+        "abonde_defis.Project",
+        related_name="restricted_pots",
+        blank=True,
+        verbose_name=_("only these projects"),
     )
     history = HistoricalRecords()
 
@@ -191,7 +212,8 @@ class Pot(models.Model):
             models.UniqueConstraint(fields=["campaign", "slug"], name="abonde_pot_once_per_campaign"),
             models.CheckConstraint(condition=Q(ratio_denominator__gte=1), name="abonde_pot_ratio_is_a_ratio"),
             models.CheckConstraint(
-                condition=Q(rule__in=["linear", "quadratic"]) | Q(mode="normalise"), name="abonde_pot_mode_has_a_meaning"
+                condition=Q(rule__in=["linear", "quadratic"]) | Q(mode="normalise"),
+                name="abonde_pot_mode_has_a_meaning",
             ),
         ]
 
@@ -213,7 +235,15 @@ class Pledge(models.Model):
         verbose_name = _("pledge")
         verbose_name_plural = _("pledges")
         ordering = ["pot", "-amount_cents", "funder"]
-        constraints = [models.UniqueConstraint(fields=["pot", "funder"], name="abonde_pledge_once_per_funder")]
+        constraints = [
+            models.UniqueConstraint(fields=["pot", "funder"], name="abonde_pledge_once_per_funder")
+        ]
 
     def __str__(self) -> str:
         return f"{self.funder} · {self.pot}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.pot_id and self.funder_id and self.funder.is_public_body:
+            if self.pot.campaign.fund.legal_holder.kind == Organisation.Kind.ENDOWMENT:
+                raise ValidationError({"funder": ENDOWMENT_REFUSAL})

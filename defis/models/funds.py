@@ -1,9 +1,10 @@
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from defis.models.organisations import Organisation
+from defis.models.organisations import ENDOWMENT_REFUSAL, Organisation
 from defis.models.territories import Territory
 
 
@@ -12,12 +13,20 @@ class Fund(models.Model):
 
     name = models.CharField(_("name"), max_length=160)
     slug = models.SlugField(unique=True)
-    territory = models.ForeignKey(Territory, models.PROTECT, related_name="funds", verbose_name=_("territory"))
+    territory = models.ForeignKey(
+        Territory, models.PROTECT, related_name="funds", verbose_name=_("territory")
+    )
     foundation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="guaranteed_funds", verbose_name=_("foundation (guarantor)")
+        Organisation,
+        models.PROTECT,
+        related_name="guaranteed_funds",
+        verbose_name=_("foundation (guarantor)"),
     )
     authority = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="certified_funds", verbose_name=_("authority (certifies residents)")
+        Organisation,
+        models.PROTECT,
+        related_name="certified_funds",
+        verbose_name=_("authority (certifies residents)"),
     )
     legal_holder = models.ForeignKey(
         Organisation, models.PROTECT, related_name="held_funds", verbose_name=_("who holds the money")
@@ -33,6 +42,13 @@ class Fund(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        if self.pk and self.legal_holder_id and self.legal_holder.kind == Organisation.Kind.ENDOWMENT:
+            public = Organisation.Kind.AUTHORITY
+            if self.campaigns.filter(pots__pledges__funder__kind=public).exists():
+                raise ValidationError({"legal_holder": ENDOWMENT_REFUSAL})
 
 
 class Role(models.TextChoices):

@@ -1,4 +1,7 @@
+from datetime import datetime
+
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +17,10 @@ class Defi(models.Model):
 
     name = models.CharField(_("name"), max_length=160)
     slug = models.SlugField(unique=True)
+    # One sentence each; the jury marks a project on every one of them.
+    criteria = ArrayField(
+        models.CharField(max_length=160), verbose_name=_("criteria of the jury"), default=list, blank=True
+    )
 
     class Meta:
         verbose_name = _("challenge")
@@ -40,7 +47,12 @@ class Holder(models.Model):
     email = models.EmailField(_("e-mail"))
     phone = models.CharField(_("telephone"), max_length=20, blank=True)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="holders", verbose_name=_("account")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="holders",
+        verbose_name=_("account"),
     )
     history = HistoricalRecords()
 
@@ -67,7 +79,9 @@ class Project(models.Model):
         FUNDED = "funded", _("funded")
         NOT_FUNDED = "not_funded", _("threshold not reached, refunded")
 
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="projects", verbose_name=_("campaign"))
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, related_name="projects", verbose_name=_("campaign")
+    )
     defi = models.ForeignKey(Defi, models.PROTECT, related_name="projects", verbose_name=_("challenge"))
     holder = models.ForeignKey(Holder, models.PROTECT, related_name="projects", verbose_name=_("holder"))
     reference = models.CharField(max_length=10, unique=True, default=new_reference, editable=False)
@@ -99,7 +113,9 @@ class Project(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(goal_cents__gte=1), name="abonde_project_has_a_goal"),
             models.CheckConstraint(
-                condition=Q(opens_at__isnull=True) | Q(closes_at__isnull=True) | Q(opens_at__lt=F("closes_at")),
+                condition=Q(opens_at__isnull=True)
+                | Q(closes_at__isnull=True)
+                | Q(opens_at__lt=F("closes_at")),
                 name="abonde_project_opens_then_closes",
             ),
             models.UniqueConstraint(
@@ -112,6 +128,16 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def collection_opens_at(self) -> datetime:
+        """When contributions to this project open: its own date, or its campaign's (UTC)."""
+        return self.opens_at or self.campaign.opens_at
+
+    @property
+    def collection_closes_at(self) -> datetime:
+        """When they close, exclusive: its own date, or its campaign's (UTC)."""
+        return self.closes_at or self.campaign.closes_at
 
 
 class ProjectBudgetLine(models.Model):
@@ -149,7 +175,12 @@ class Decision(models.Model):
     reason = models.TextField(_("reasons, as the public will read them"))
     scores = models.JSONField(_("marks"), default=dict, blank=True)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
     )
     decided_at = models.DateTimeField(_("on"))
 
