@@ -36,10 +36,11 @@ export function canonical (value) {
   return `{${entries.sort((a, b) => byCodePoint(a[0], b[0])).map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(',')}}`
 }
 
-export async function sha256 (text) {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return Array.from(new Uint8Array(digest), byte => byte.toString(16).padStart(2, '0')).join('')
-}
+const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+const hash = async bytes => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+
+/** SHA-256 of a text in UTF-8, or of bytes, in hexadecimal. */
+export const sha256 = async content => hex(await hash(typeof content === 'string' ? new TextEncoder().encode(content) : content))
 
 /** JSON text with integers only. JSON.parse cannot tell 2.0 and 1e3 from 2 and 1000 and rounds what passes 2^53, so numbers are looked at first. */
 export function parseStrict (text) {
@@ -432,7 +433,7 @@ async function inflate (bytes, method, size) {
   return at === size ? out : refuse('zip: an entry is shorter than announced')
 }
 
-/** Minimal zip reader: Map of name -> () => Promise<text> from the central directory, within LIMITS. */
+/** Minimal zip reader: Map of name -> () => Promise<bytes> from the central directory, within LIMITS. */
 export function unzip (buffer) {
   const bytes = new Uint8Array(buffer)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -455,19 +456,53 @@ export function unzip (buffer) {
     entries.set(name, async () => {
       if (view.getUint32(within(offset, 30), true) !== 0x04034b50) refuse('zip: damaged entry')
       const start = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true)
-      const content = await inflate(bytes.subarray(within(start, packed), start + packed), method, size)
-      try { return new TextDecoder('utf-8', { fatal: true }).decode(content) } catch { return refuse(`zip: "${name}" is not UTF-8`) }
+      return inflate(bytes.subarray(within(start, packed), start + packed), method, size)
     })
     at += 46 + nameLength + extra + comment
   }
   return entries
 }
 
-/** Redoes the result of a published dossier from its input. */
+const text = (bytes, name) => { try { return new TextDecoder('utf-8', { fatal: true }).decode(bytes) } catch { return refuse(`${name} is not UTF-8`) } }
+
+/** Root of the receipts' tree: node = SHA-256 of 0x01, left, right; an odd node climbs unchanged. */
+async function merkleRoot (leaves) {
+  let level = leaves.map(line => Uint8Array.from(line.match(/../g), byte => parseInt(byte, 16)))
+  while (level.length > 1) {
+    const pairs = Array.from({ length: Math.ceil(level.length / 2) }, (_, i) => level.slice(2 * i, 2 * i + 2))
+    level = await Promise.all(pairs.map(([left, right]) => right ? hash(Uint8Array.of(1, ...left, ...right)) : left))
+  }
+  return level.length ? hex(level[0]) : sha256('')
+}
+
+/** What a manifest says of the other files and of the result, against what they are. */
+async function manifestDifference (manifest, files, verdict) {
+  const digests = new Map(await Promise.all([...files].filter(([name]) => name !== 'manifest.json').map(async ([name, bytes]) => [name, await sha256(bytes)])))
+  const leaves = files.has('leaves.txt') ? text(files.get('leaves.txt'), 'leaves.txt').split('\n').slice(0, -1) : []
+  const astray = leaves.findIndex((line, i) => !/^[0-9a-f]{64}$/.test(line) || (i && line < leaves[i - 1]))
+  if (astray >= 0) return `leaves.txt: line ${astray + 1} is not a fingerprint in its place`
+  const found = {
+    contributions: leaves.length, input_sha256: verdict.input_sha256, result_sha256: verdict.result_sha256,
+    merkle_root: await merkleRoot(leaves), rules_sha256: digests.get('rules.txt')
+  }
+  const said = Object.fromEntries(Object.keys(found).map(key => [key, manifest[key]]))
+  return firstDifference(manifest.members, digests, 'manifest.members') ?? firstDifference(said, found, 'manifest')
+}
+
+/** Redoes the result of a published dossier from its input; a manifest, where there is one, must tell the truth too. */
 export async function verifyDossier (buffer) {
-  const entries = unzip(buffer)
-  const [input, result] = await Promise.all(['input.json', 'result.json'].map(async name => entries.has(name) ? parseStrict(await entries.get(name)()) : refuse(`the dossier has no ${name}`)))
-  return verifyResult(input, result)
+  const files = new Map()
+  for (const [name, read] of unzip(buffer)) files.set(name, await read())
+  const json = name => files.has(name) ? parseStrict(text(files.get(name), name)) : refuse(`${name} is missing`)
+  try {
+    const verdict = await verifyResult(json('input.json'), json('result.json'))
+    const difference = verdict.difference ?? (files.has('manifest.json') ? await manifestDifference(json('manifest.json'), files, verdict) : null)
+    return { ...verdict, identical: difference === null, difference }
+  } catch (error) {
+    if (error instanceof RangeError) return { identical: false, difference: 'nested too deep' }
+    if (error instanceof InputError) return { identical: false, difference: error.message }
+    throw error
+  }
 }
 
 // ---- command line (Node) ------------------------------------------------------------------------------------------
@@ -475,13 +510,12 @@ export async function verifyDossier (buffer) {
 async function main (paths) {
   const { readFile } = await import('node:fs/promises')
   const [first, second] = await Promise.all(paths.map(path => readFile(path)))
-  const text = buffer => new TextDecoder('utf-8', { fatal: true }).decode(buffer)
   const isZip = first[0] === 0x50 && first[1] === 0x4b
   if (!isZip && !second) {
-    console.log(canonical(await computeWithDigests(parseStrict(text(first)))))
+    console.log(canonical(await computeWithDigests(parseStrict(text(first, paths[0])))))
     return 0
   }
-  const { identical, difference, result_sha256: digest } = isZip ? await verifyDossier(first) : await verifyResult(parseStrict(text(first)), parseStrict(text(second)))
+  const { identical, difference, result_sha256: digest } = isZip ? await verifyDossier(first) : await verifyResult(parseStrict(text(first, paths[0])), parseStrict(text(second, paths[1])))
   console.log(identical ? `identical ${digest}` : `differs: ${difference}`)
   return identical ? 0 : 1
 }

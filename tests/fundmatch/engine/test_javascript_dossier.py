@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from fundmatch.engine import compute
+from fundmatch.engine.dossier import pseudonymise, write_dossier
 
 ROOT = Path(__file__).resolve().parents[3]
 VERIFIER = ROOT / "fundmatch/static/fundmatch/verify.mjs"
@@ -178,14 +179,17 @@ def deep_result() -> bytes:
     return f'{start}, "eliminated": {"[" * 200_000}{"]" * 200_000}}}'.encode()
 
 
-HOSTILE = {
+UNREADABLE = {
     "not a zip": lambda: b"PK\x03\x04 nothing",
-    "empty zip": lambda: zipped({}),
-    "no result": lambda: zipped({"input.json": json.dumps(INPUT).encode()}),
     "truncated": lambda: dossier(INPUT, compute(INPUT))[:-200],
     "bomb announcing its size": lambda: dossier(INPUT, b" " * 600_000_000),
     "bomb announcing little": lambda: _announcing(dossier(INPUT, b" " * 50_000_000), 1_000),
     "entry shorter than announced": lambda: _announcing(dossier(INPUT, compute(INPUT)), 500_000),
+    "many entries": lambda: zipped({f"f{k}": b"" for k in range(5_000)}),
+}
+UNTRUE = {
+    "empty zip": lambda: zipped({}),
+    "no result": lambda: zipped({"input.json": json.dumps(INPUT).encode()}),
     "result is a list": lambda: dossier(INPUT, []),
     "result is not JSON": lambda: dossier(INPUT, b"{"),
     "result is not UTF-8": lambda: dossier(INPUT, b'{"spec": "\xff"}'),
@@ -197,16 +201,23 @@ HOSTILE = {
     "megabyte ids": lambda: dossier(
         json.dumps(INPUT).replace("anne", "n" * 1_000_000).encode(), compute(INPUT)
     ),
-    "many entries": lambda: zipped({f"f{k}": b"" for k in range(5_000)}),
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_dossiers_are_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
-    answer = verify(tmp_path, HOSTILE[name]())
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_hostile_zips_are_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    answer = verify(tmp_path, UNREADABLE[name]())
     assert answer.returncode == 2
     assert len(answer.stderr.strip().splitlines()) == 1, answer.stderr
     assert len(answer.stderr) < 500
+
+
+@pytest.mark.parametrize("name", UNTRUE)
+def test_dossiers_that_hold_no_result_differ_in_one_sentence(tmp_path: Path, name: str) -> None:
+    answer = verify(tmp_path, UNTRUE[name]())
+    assert answer.returncode == 1
+    assert answer.stdout.startswith("differs: ") and len(answer.stdout) < 500
+    assert not answer.stderr
 
 
 def test_names_with_dots_are_never_written_anywhere(tmp_path: Path) -> None:
@@ -227,3 +238,60 @@ def test_two_entries_of_the_same_name_are_refused(tmp_path: Path) -> None:
             archive.writestr(name, json.dumps(content))
     answer = verify(tmp_path, buffer.getvalue())
     assert answer.returncode == 2 and "twice" in answer.stderr
+
+
+KEY = b"k" * 32
+
+
+def written(tmp_path: Path, value: dict[str, Any], **options: Any) -> bytes:
+    """A dossier as the site publishes it, with its manifest, leaves and sources."""
+    hidden = pseudonymise(value, KEY)
+    write_dossier(
+        tmp_path / "written.zip", hidden, compute(hidden), rules_text="Règlement", key=KEY, **options
+    )
+    return (tmp_path / "written.zip").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["gifts", "unlinked", "auto"])
+def test_dossiers_of_the_site_are_identical(tmp_path: Path, form: str) -> None:
+    assert verify(tmp_path, written(tmp_path, INPUT, form=form)).stdout.startswith("identical")
+
+
+def test_dossiers_of_sums_are_identical(tmp_path: Path) -> None:
+    value = INPUT | {"contributions": [row for row in INPUT["contributions"] if len(row) == 3]}
+    content = written(tmp_path, value, form="statistics")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert "statistics" in json.loads(archive.read("input.json"))
+    assert verify(tmp_path, content).stdout.startswith("identical")
+
+
+def _replace(content: bytes, name: str, change: Callable[[bytes], bytes | None]) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {info.filename: archive.read(info) for info in archive.infolist()}
+    changed = change(files.pop(name, b""))
+    return zipped(files | ({} if changed is None else {name: changed}))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "where"),
+    [
+        ("rules.txt", lambda old: old + b"!", "manifest.members.rules.txt"),
+        ("README.txt", lambda old: None, "manifest.members.README.txt"),
+        ("verifier/verify.mjs", lambda old: old + b"//", "manifest.members.verifier/verify.mjs"),
+        ("added.txt", lambda old: b"hello", "manifest.members.added.txt"),
+        ("leaves.txt", lambda old: old[65:], "manifest.members.leaves.txt"),
+        ("leaves.txt", lambda old: old[:-2] + b"\n", "leaves.txt: line"),
+        ("parameters.json", lambda old: old.replace(b"5000", b"5001"), "manifest.members.parameters.json"),
+        (
+            "manifest.json",
+            lambda old: old.replace(b'"contributions":6', b'"contributions":7'),
+            "manifest.contributions",
+        ),
+    ],
+)
+def test_a_changed_file_beside_the_result_is_named(
+    tmp_path: Path, name: str, change: Callable[[bytes], bytes | None], where: str
+) -> None:
+    answer = verify(tmp_path, _replace(written(tmp_path, INPUT), name, change))
+    assert answer.returncode == 1
+    assert answer.stdout.startswith(f"differs: {where}"), answer.stdout
