@@ -10,6 +10,8 @@ import environ
 from django.utils.translation import gettext_lazy as _
 
 from config.database import database_url
+from config.identity import form_origins, identity_providers
+from config.payments import payment_page_origins, payment_providers
 
 ROOT = Path(__file__).resolve().parents[2]
 env = environ.Env()
@@ -138,6 +140,8 @@ Q_CLUSTER = {
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    # Loads who signed in with a provider; its codes are redeemed by its own view only.
+    "participation.identity.backends.StrictOIDCBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -199,42 +203,26 @@ WAGTAILDOCS_SERVE_METHOD = "serve_view"
 # Where a resident can sign in; one block per provider, see docs/integrate-franceconnect.md.
 ABONDE_STANDIN_ISSUER = env("ABONDE_STANDIN_ISSUER", default="http://127.0.0.1:8010")
 ABONDE_STANDIN_PSP = env("ABONDE_STANDIN_PSP", default="http://127.0.0.1:8020")
+ABONDE_IDENTITY_PROVIDERS = identity_providers(env, simulation=ABONDE_SIMULATION, standin_issuer=ABONDE_STANDIN_ISSUER)
+# Official FranceConnect button: address of the style sheet given to the authority, under our own static files.
+ABONDE_FRANCECONNECT_BUTTON_CSS = env("ABONDE_FRANCECONNECT_BUTTON_CSS", default="")
+# Keyed hashes that recognise a human across accounts and erasures. Never change it: every limit would start again.
+ABONDE_PSEUDONYM_KEY = env("ABONDE_PSEUDONYM_KEY", default=SECRET_KEY) if ABONDE_SIMULATION else env("ABONDE_PSEUDONYM_KEY")
+# Shared with an authority that hashes its list of residents at home; empty: the key above.
+ABONDE_LIST_KEY = env("ABONDE_LIST_KEY", default="")
+# Days that personal data outlives its last use (manage.py apply_retention).
+ABONDE_RETENTION_DAYS = env.int("ABONDE_RETENTION_DAYS", default=3 * 365)
 
-# --- Payment providers: name → adapter and options; only the configured ones exist (docs/payments.md) ---
-_PROVIDERS = "participation.payments.providers"
-ABONDE_PAYMENT_PROVIDERS = {
-    "offline": {"ADAPTER": f"{_PROVIDERS}.offline.OfflineProvider"},
-    "allowance": {"ADAPTER": f"{_PROVIDERS}.allowance.AllowanceProvider"},
-}
-if ABONDE_SIMULATION:
-    # The stand-in knows the same two words; they open nothing elsewhere.
-    ABONDE_PAYMENT_PROVIDERS["simulated"] = {
-        "ADAPTER": f"{_PROVIDERS}.simulated.SimulatedProvider",
-        "BASE_URL": ABONDE_STANDIN_PSP,
-        "API_KEY": "simulated-key",
-        "WEBHOOK_SECRETS": ["simulated-webhook-secret"],
-        "NOTIFY_URL": f"{PUBLIC_ORIGIN}/paiement/simulated/webhook/",
-    }
-if env("STRIPE_SECRET_KEY", default=""):
-    ABONDE_PAYMENT_PROVIDERS["stripe"] = {
-        "ADAPTER": f"{_PROVIDERS}.stripe.StripeProvider",
-        "SECRET_KEY": env("STRIPE_SECRET_KEY"),
-        "WEBHOOK_SECRETS": env.list("STRIPE_WEBHOOK_SECRETS"),
-        "API_BASE": env("STRIPE_API_BASE", default="https://api.stripe.com"),
-    }
-if env("HELLOASSO_CLIENT_ID", default=""):
-    ABONDE_PAYMENT_PROVIDERS["helloasso"] = {
-        "ADAPTER": f"{_PROVIDERS}.helloasso.HelloAssoProvider",
-        "CLIENT_ID": env("HELLOASSO_CLIENT_ID"),
-        "CLIENT_SECRET": env("HELLOASSO_CLIENT_SECRET"),
-        "ORGANIZATION": env("HELLOASSO_ORGANIZATION"),
-        "API_BASE": env("HELLOASSO_API_BASE", default="https://api.helloasso.com"),
-        # Partners get signed notifications; an association alone only knows the sender's address.
-        "SIGNATURE_KEYS": env.list("HELLOASSO_SIGNATURE_KEYS", default=[]),
-        "NOTIFIER_IPS": env.list("HELLOASSO_NOTIFIER_IPS", default=["51.138.206.200"]),
-    }
+# Where money comes in and goes back: name → adapter and options (docs/payments.md).
+ABONDE_PAYMENT_PROVIDERS = payment_providers(
+    env, simulation=ABONDE_SIMULATION, standin=ABONDE_STANDIN_PSP, origin=PUBLIC_ORIGIN
+)
 # Sites that a form of ours may lead to (sign-out, hosted payment page).
-ABONDE_FORM_ACTIONS = env.list("ABONDE_FORM_ACTIONS", default=[])
+ABONDE_FORM_ACTIONS = [
+    *env.list("ABONDE_FORM_ACTIONS", default=[]),
+    *form_origins(ABONDE_IDENTITY_PROVIDERS),
+    *payment_page_origins(ABONDE_PAYMENT_PROVIDERS),
+]
 
 LOGGING = {
     "version": 1,
