@@ -62,8 +62,9 @@ class Voter(models.Model):
 
     `digest` is a keyed hash, per campaign, of the identité pivot when a provider gives it, else of
     (issuer, subject). It survives the erasure of the account, so that a limit cannot be reset.
-    Every other digest of the same human is a row of its own that leads here by `merged_into`: contributions
-    hang on rows where it is empty.
+    Every other digest of the same human is a row of its own that leads here by `merged_into`, one step only.
+    What she gives hangs on the row where it is empty; what she had given through an account linked later
+    stays on its own row, and counts with this one (services.rows_of).
     """
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="voters")
@@ -77,7 +78,8 @@ class Voter(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "digest"], name="abonde_voter_once_per_campaign"),
             models.CheckConstraint(
-                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("pk")), name="abonde_voter_not_its_own_alias"
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("pk")),
+                name="abonde_voter_not_its_own_alias",
             ),
         ]
 
@@ -109,7 +111,9 @@ class AttemptCount(models.Model):
     count = models.PositiveIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["key", "window"], name="abonde_attempt_once_per_window")]
+        constraints = [
+            models.UniqueConstraint(fields=["key", "window"], name="abonde_attempt_once_per_window")
+        ]
         indexes = [models.Index(fields=["window"], name="abonde_attempt_by_window")]
 
     def __str__(self) -> str:

@@ -35,7 +35,12 @@ class ResidencyProof(models.Model):
     statement_version = models.CharField(_("version of the signed text"), max_length=32, blank=True)
     checked_at = models.DateTimeField(_("checked on"))
     checked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("checked by")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("checked by"),
     )
     expires_at = models.DateTimeField(_("valid until"), null=True, blank=True)
 
@@ -46,7 +51,9 @@ class ResidencyProof(models.Model):
         constraints = [
             # One accepted proof at a time for a person and a territory: a newer one revokes the older.
             models.UniqueConstraint(
-                fields=["person", "territory"], condition=Q(result="accepted"), name="abonde_one_accepted_proof"
+                fields=["person", "territory"],
+                condition=Q(result="accepted"),
+                name="abonde_one_accepted_proof",
             ),
         ]
 
@@ -140,11 +147,15 @@ class ResidentListEntry(models.Model):
 class ResidencyAudit(models.Model):
     """A random draw among the declarations of a campaign's contributors; anybody can repeat it from its seed."""
 
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="residency_audits", verbose_name=_("campaign"))
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, related_name="residency_audits", verbose_name=_("campaign")
+    )
     seed = models.CharField(_("seed"), max_length=64)
     population = models.PositiveIntegerField(_("declarations to draw from"))
     drawn_at = models.DateTimeField(_("drawn on"))
-    drawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("drawn by"))
+    drawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("drawn by")
+    )
     answer_before = models.DateTimeField(_("answer expected before"))
 
     class Meta:
@@ -170,7 +181,9 @@ class ResidencyAuditCase(models.Model):
     contacted_at = models.DateTimeField(_("contacted on"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, default=Outcome.WAITING)
     reason = models.TextField(_("reason"), blank=True)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

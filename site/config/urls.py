@@ -9,6 +9,7 @@ from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
+from participation import urls as participation_urls
 from theme import urls as theme_urls
 
 urlpatterns = [
@@ -16,12 +17,14 @@ urlpatterns = [
     path("documents/", include(wagtaildocs_urls)),
     path("sitemap.xml", sitemap),
     path("", include((theme_urls.machine_urlpatterns, "abonde_theme_machine"))),
+    path("", include((participation_urls.machine_urlpatterns, "abonde_participation_machine"))),
 ]
 if settings.ABONDE_SIMULATION:
     # A real site's proxy serves these (deploy/nginx.conf).
     urlpatterns += [re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT})]
 urlpatterns += i18n_patterns(
     path("", include("theme.urls")),
+    path("", include("participation.urls")),
     path("", include(wagtail_urls)),
     prefix_default_language=False,
 )

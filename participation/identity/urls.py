@@ -1,0 +1,27 @@
+"""Addresses of signing in and out. Names of the machine addresses end with the provider's own name."""
+
+from django.urls import path
+
+from participation.identity import views
+from participation.identity.providers import provider_names
+
+urlpatterns = [
+    path("connexion/", views.SignIn.as_view(), name="sign_in"),
+    path("connexion/<slug:provider>/", views.Start.as_view(), name="sign_in_start"),
+    path("deconnexion/", views.SignOut.as_view(), name="sign_out"),
+    path("mes-donnees/", views.MyData.as_view(), name="my_data"),
+    path("mes-donnees/reunir/", views.JoinAccounts.as_view(), name="join_accounts"),
+]
+machine_urlpatterns = [
+    pattern
+    for name in provider_names()
+    for pattern in (
+        path(
+            f"oidc/{name}/callback/",
+            views.Callback.as_view(),
+            {"provider": name},
+            name=f"oidc_callback_{name}",
+        ),
+        path(f"oidc/{name}/fin/", views.SignedOut.as_view(), {"provider": name}, name=f"oidc_end_{name}"),
+    )
+]
