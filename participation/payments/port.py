@@ -48,7 +48,7 @@ class ProviderError(Exception):
         self.sentence = sentence or self.default_sentence
 
 
-class ProviderUnavailable(ProviderError):  # noqa: N818
+class ProviderUnavailable(ProviderError):
     """Outcome unknown: time-out, 5xx, broken answer, too many requests. `retry_after` in seconds."""
 
     default_sentence = _("The payment provider does not answer. Nothing is lost: we will ask it again.")
@@ -65,7 +65,7 @@ class ProviderUnavailable(ProviderError):  # noqa: N818
         self.retry_after = retry_after
 
 
-class ProviderRefused(ProviderError):  # noqa: N818
+class ProviderRefused(ProviderError):
     """A definite no: nothing moved, and the same request would get the same answer."""
 
     default_sentence = _("The payment provider refused. No money has moved.")
@@ -77,13 +77,13 @@ class UnknownReference(ProviderRefused):
     default_sentence = _("The payment provider does not know this payment.")
 
 
-class NeedsHuman(ProviderError):  # noqa: N818
+class NeedsHuman(ProviderError):
     """Nothing moved and a person has to act at the provider's or at the bank (second factor, no API)."""
 
     default_sentence = _("A person has to act at the payment provider. No money has moved.")
 
 
-class WebhookRejected(ProviderError):  # noqa: N818
+class WebhookRejected(ProviderError):
     """Not signed, not fresh, or not from the provider."""
 
     default_sentence = _("This message does not come from the payment provider.")

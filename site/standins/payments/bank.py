@@ -25,7 +25,7 @@ FEES = {"simulated": (14, 25), "stripe": (15, 25), "helloasso": (0, 0)}
 DISPUTE_FEE = 1500
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """A definite no. `code` is the bank's word; each face says it its own way."""
 
     def __init__(self, code: str, sentence: str) -> None:

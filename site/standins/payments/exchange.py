@@ -59,7 +59,7 @@ class Reply:
         return cls(status, body, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """An error answer; each face dresses it in its own JSON."""
 
     def __init__(self, status: int, code: str, sentence: str, **more: Any) -> None:

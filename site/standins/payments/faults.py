@@ -59,7 +59,7 @@ KINDS = {
 }
 
 
-class BadFault(ValueError):  # noqa: N818
+class BadFault(ValueError):
     """The script asks for something this stand-in does not know."""
 
 

@@ -27,7 +27,7 @@ MAXIMUM_BODY = 1_000_000
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
-class HangUp(Exception):  # noqa: N818
+class HangUp(Exception):
     """Close the connection without a word, after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
@@ -109,24 +109,28 @@ class Provider:
             kind = fault.kind if fault else ""
             broken = face.problem(Problem(500, "internal", "Erreur interne du prestataire (simulée)."))
             if kind in BEFORE:
-                reply = broken
+                reply = kept = broken
             else:
                 try:
-                    reply = route.handler(request)
+                    reply = kept = route.handler(request)
                 except Problem as problem:
-                    reply = face.problem(problem)
+                    reply = kept = face.problem(problem)
                 except (KeyError, TypeError, ValueError) as error:
-                    reply = face.problem(Problem(400, "bad_request", f"Requête mal formée : {error!r}"))
+                    reply = kept = face.problem(
+                        Problem(400, "bad_request", f"Requête mal formée : {error!r}")
+                    )
                 if kind == "error_after":
                     reply = broken
-            if key and (reply.status < 500 or face.replays_errors) and kind != "timeout_before":
+                    # Stripe replays the 500 that it answered; the others, what they really did.
+                    kept = broken if face.replays_errors else kept
+            if key and (kept.status < 500 or face.replays_errors) and kind != "timeout_before":
                 self.store.insert(
                     "idempotency",
                     face=face.name,
                     key=key,
                     fingerprint=request.fingerprint,
-                    status=reply.status,
-                    body=reply.body.decode(),
+                    status=kept.status,
+                    body=kept.body.decode(),
                     at=iso(self.store.now()),
                 )
         return reply, fault
