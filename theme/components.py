@@ -201,7 +201,8 @@ def _threshold_sentence(threshold: int | None, counted: int, low: int, high: int
         most = format_euros(threshold - low)
         if high >= threshold:
             return _(
-                "With the aid estimated today, at most %(most)s are missing to reach the threshold of %(amount)s."
+                "With the aid estimated today, at most %(most)s are missing"
+                " to reach the threshold of %(amount)s."
             ) % {
                 "most": most,
                 "amount": amount,
@@ -214,7 +215,8 @@ def _threshold_sentence(threshold: int | None, counted: int, low: int, high: int
                 "amount": amount,
             }
         return _(
-            "With the aid estimated today, between %(least)s and %(most)s are missing to reach the threshold of %(amount)s."
+            "With the aid estimated today, between %(least)s and %(most)s are missing"
+            " to reach the threshold of %(amount)s."
         ) % {"least": format_euros(threshold - high), "most": most, "amount": amount}
     return _("%(missing)s are missing to reach the threshold of %(amount)s.") % {
         "missing": format_euros(threshold - counted),

@@ -47,9 +47,9 @@ def text_on(background: str) -> str:
 def readable(colour: str, background: str, ratio: float = TEXT_RATIO) -> str:
     """The nearest lightness of the same hue and saturation that reaches `ratio` on `background`."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(colour))
-    step = -0.01 if luminance(background) > 0.18 else 0.01
+    end = 0.0 if luminance(background) > 0.18 else 1.0
     candidate = colour.lower()
-    while contrast(candidate, background) < ratio and 0 < lightness < 1:
-        lightness = min(1.0, max(0.0, lightness + step))
+    while contrast(candidate, background) < ratio and lightness != end:
+        lightness = max(end, lightness - 0.01) if end == 0.0 else min(end, lightness + 0.01)
         candidate = _colour(colorsys.hls_to_rgb(hue, lightness, saturation))
     return candidate

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django import forms
 from django.forms.boundfield import BoundField
-from django.forms.renderers import DjangoTemplates
+from django.forms.renderers import BaseRenderer, DjangoTemplates
 from django.forms.widgets import ChoiceWidget
 
 
@@ -24,12 +24,14 @@ class FieldError(NamedTuple):
 
 
 class AccessibleForm:
-    """Mixin for a Form or ModelForm shown to residents. Render with {{ form }} or {{ form.field.as_field_group }}.
+    """Mixin for a Form or ModelForm shown to residents.
+
+    Render with {{ form }} or {{ form.field.as_field_group }};
 
     `{% include "theme/components/error_summary.html" with form=form only %}` lists `error_summary`.
     """
 
-    default_renderer = PublicRenderer
+    default_renderer: type[BaseRenderer] | BaseRenderer | None = PublicRenderer
 
     def error_summary(self) -> list[FieldError]:
         """Every error in the order of the fields, those of the whole form first."""
@@ -38,10 +40,10 @@ class AccessibleForm:
     def _errors_in_order(self) -> Iterator[FieldError]:
         form: forms.BaseForm = self  # type: ignore[assignment]
         for message in form.non_field_errors():
-            yield FieldError("#main", message)
+            yield FieldError("#main", str(message))
         for bound in form:
             for message in bound.errors:
-                yield FieldError(f"#{_first_control(bound)}", message)
+                yield FieldError(f"#{_first_control(bound)}", str(message))
 
 
 class PublicForm(AccessibleForm, forms.Form):

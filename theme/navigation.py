@@ -62,7 +62,8 @@ def navigation(request: HttpRequest | None, page: Page | None = None) -> Navigat
         .annotate(role=F("plainpage__role"), is_accessibility=F("accessibilitypage"))
         .order_by("path")
     )
-    menu, footer = [], {}
+    menu: list[Link] = []
+    footer: dict[str, Link] = {}
     for item in found:
         role = "accessibility" if item.is_accessibility else item.role or ""
         link = Link(item.title, item.get_url(request), current=_is_within(page, item))

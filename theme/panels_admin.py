@@ -4,7 +4,7 @@ from wagtail.admin.panels import Panel
 
 
 class ContrastPanel(Panel):
-    """Says, in words and with a sample, how readable the saved colours are and what replaces those that are not."""
+    """How readable the saved colours are, in words and with a sample, and what replaces the others."""
 
     class BoundPanel(Panel.BoundPanel):
         template_name = "theme/admin/contrast_panel.html"

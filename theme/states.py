@@ -47,9 +47,13 @@ class SampleForm(PublicForm):
         error_messages={"required": "Choisissez une réponse."},
     )
     commune = forms.ChoiceField(
-        label="Commune", choices=[("", "Choisissez"), ("67482", "Strasbourg"), ("68224", "Mulhouse")], required=False
+        label="Commune",
+        choices=[("", "Choisissez"), ("67482", "Strasbourg"), ("68224", "Mulhouse")],
+        required=False,
     )
-    message = forms.CharField(label="Message à l’équipe", widget=forms.Textarea(attrs={"rows": 3}), required=False)
+    message = forms.CharField(
+        label="Message à l’équipe", widget=forms.Textarea(attrs={"rows": 3}), required=False
+    )
     agree = forms.BooleanField(
         label="J’habite en Alsace et je le déclare sur l’honneur.",
         error_messages={"required": "Cochez la case pour continuer."},
@@ -71,7 +75,9 @@ def _components() -> Iterator[State]:
     ):
         context = {"kind": kind, "title": title, "text": "Vous pouvez déjà lire les projets."}
         yield State(f"avis-{kind}", f"Avis : {kind}", "theme/components/notice.html", context)
-    yield State("formulaire", "Formulaire", "theme/states/form.html", {"form": SampleForm(auto_id="id_ok_%s")})
+    yield State(
+        "formulaire", "Formulaire", "theme/states/form.html", {"form": SampleForm(auto_id="id_ok_%s")}
+    )
     refused = SampleForm({"amount": "", "commune": ""}, auto_id="id_ko_%s")
     yield State("formulaire-erreurs", "Formulaire refusé", "theme/states/form.html", {"form": refused})
     yield State(
@@ -107,15 +113,30 @@ def _components() -> Iterator[State]:
             "" if kind == "none" else "#boutons",
             kind,
         )
-        yield State(f"action-{kind}", f"Appel à agir : {kind}", "theme/components/call_to_action.html", {"action": action})
+        yield State(
+            f"action-{kind}",
+            f"Appel à agir : {kind}",
+            "theme/components/call_to_action.html",
+            {"action": action},
+        )
     yield State(
         "cartes",
         "Cartes",
         "theme/states/cards.html",
         {
             "cards": [
-                {"title": "Le jardin des voisins", "url": "#cartes", "meta": "Mulhouse", "text": "Un jardin pour tous."},
-                {"title": "Un vélo pour chaque école", "url": "#cartes", "meta": "Colmar", "tag": "Seuil atteint"},
+                {
+                    "title": "Le jardin des voisins",
+                    "url": "#cartes",
+                    "meta": "Mulhouse",
+                    "text": "Un jardin pour tous.",
+                },
+                {
+                    "title": "Un vélo pour chaque école",
+                    "url": "#cartes",
+                    "meta": "Colmar",
+                    "tag": "Seuil atteint",
+                },
             ]
         },
     )
@@ -126,7 +147,12 @@ def _components() -> Iterator[State]:
     ]
     table = {"caption": "Résultats de la campagne", "headers": headers, "rows": rows}
     yield State("tableau", "Tableau", "theme/components/table.html", table)
-    yield State("tableau-cartes", "Tableau en cartes", "theme/components/table.html", {**table, "caption": "Mes contributions", "cards": True})
+    yield State(
+        "tableau-cartes",
+        "Tableau en cartes",
+        "theme/components/table.html",
+        {**table, "caption": "Mes contributions", "cards": True},
+    )
     yield State(
         "graphique",
         "Graphique",
@@ -139,18 +165,22 @@ def _components() -> Iterator[State]:
         },
     )
     page = Paginator(range(199), 12).page(5)
-    yield State("pagination", "Pagination", "theme/components/pagination.html", {"page_obj": page, "label": "projets"})
+    yield State(
+        "pagination", "Pagination", "theme/components/pagination.html", {"page_obj": page, "label": "projets"}
+    )
     yield State("etiquettes", "Étiquettes d’état", "theme/states/tags.html")
     for kind, title in (
         ("success", "Merci ! Votre contribution est enregistrée"),
         ("waiting", "Nous attendons la réponse de la banque"),
         ("error", "Le paiement n’a pas marché"),
     ):
-        context = {"kind": kind, "title": title, "reference": "7K2M9QXWPC", "level": 3}
-        yield State(f"panneau-{kind}", f"Panneau : {kind}", "theme/components/panel.html", context)
-    yield State("chiffres", "Chiffres clés", "theme/blocks/key_figures.html", {
-        "value": [{"label": "Habitants qui soutiennent", "value": "143"}, {"label": "Jours restants", "value": "12"}]
-    })  # fmt: skip
+        panel: dict[str, Any] = {"kind": kind, "title": title, "reference": "7K2M9QXWPC", "level": 3}
+        yield State(f"panneau-{kind}", f"Panneau : {kind}", "theme/components/panel.html", panel)
+    figures = [
+        {"label": "Habitants qui soutiennent", "value": "143"},
+        {"label": "Jours restants", "value": "12"},
+    ]
+    yield State("chiffres", "Chiffres clés", "theme/blocks/key_figures.html", {"value": figures})
     links = [Link("Lire les projets", "#liens"), Link("Se déconnecter", "#liens")]
     yield State("liens", "Liste de liens", "theme/states/links.html", {"links": links})
     yield State("session", "Fin de session", "theme/states/session.html")
@@ -158,17 +188,21 @@ def _components() -> Iterator[State]:
 
 def _bars() -> Iterator[State]:
     """The funding bar, from the first day to the publication. Goal 10 000 €, threshold 7 500 €."""
-    given = {"goal_cents": 1_000_000, "threshold_cents": 750_000}
+    given: dict[str, Any] = {"goal_cents": 1_000_000, "threshold_cents": 750_000}
     decided = [Source("company", "Entreprises", 208_000), Source("authority", "Collectivité", 208_000)]
     for code, title, figures in (
-        ("vide", "rien encore", {"citizens_cents": 0}),
-        ("fourchette", "aide en fourchette", {"citizens_cents": 208_000, "aid_low_cents": 150_000, "aid_high_cents": 320_000}),
-        ("exacte", "aide exacte", {"citizens_cents": 208_000, "aid_low_cents": 416_000, "aid_high_cents": 416_000}),
-        ("seuil", "seuil atteint", {"citizens_cents": 780_000, "aid_low_cents": 0, "aid_high_cents": 0}),
-        ("depasse", "objectif dépassé", {"citizens_cents": 1_240_050, "aid_low_cents": None, "aid_high_cents": None}),
-    ):  # fmt: skip
-        yield _bar(code, title, funding_bar(**given, **figures))
-    yield _bar("decide", "aide décidée", funding_bar(**given, citizens_cents=208_000, matches=decided), final=True)
+        ("vide", "rien encore", (0, None, None)),
+        ("fourchette", "aide en fourchette", (208_000, 150_000, 320_000)),
+        ("exacte", "aide exacte", (208_000, 416_000, 416_000)),
+        ("seuil", "seuil atteint", (780_000, 0, 0)),
+        ("depasse", "objectif dépassé", (1_240_050, None, None)),
+    ):
+        citizens, low, high = figures
+        bar = funding_bar(**given, citizens_cents=citizens, aid_low_cents=low, aid_high_cents=high)
+        yield _bar(code, title, bar)
+    yield _bar(
+        "decide", "aide décidée", funding_bar(**given, citizens_cents=208_000, matches=decided), final=True
+    )
     bar = funding_bar(**given, citizens_cents=208_000, threshold_on_citizens=True)
     yield _bar("carte", "dans une carte", bar, compact=True)
 

@@ -34,7 +34,7 @@ def session_seconds_left(request: HttpRequest) -> int:
 
 
 def session_is_editor(request: HttpRequest | None) -> bool:
-    """Whether the visitor may enter the admin; remembered by the session, so that residents' pages stay cheap."""
+    """Whether the visitor may enter the admin; remembered by the session: residents' pages stay cheap."""
     user = signed_in_user(request)
     if request is None or user is None:
         return False

@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'accessibility',
-                'constraints': [models.CheckConstraint(condition=models.Q(('status', 'none'), models.Q(('audited_on__isnull', False), ('rate__gte', 50), ('status', 'partial')), models.Q(('audited_on__isnull', False), ('rate', 100), ('status', 'full')), _connector='OR'), name='abonde_accessibility_is_proven', violation_error_message='Without an audit the state is “not compliant”. “Partially” takes 50% of the criteria, “fully” all of them.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status', 'none'), models.Q(('audited_on__isnull', False), ('rate__gte', 50), ('status', 'partial')), models.Q(('audited_on__isnull', False), ('rate', 100), ('status', 'full')), _connector='OR'), name='abonde_accessibility_is_proven', violation_error_message='Without an audit the state is “not compliant”. “Partially” takes half of the criteria, “fully” all of them.')],
             },
         ),
     ]

@@ -201,7 +201,8 @@ class AccessibilitySettings(BaseSiteSetting):
                 | models.Q(status="full", audited_on__isnull=False, rate=100),
                 name="abonde_accessibility_is_proven",
                 violation_error_message=_(
-                    "Without an audit the state is “not compliant”. “Partially” takes 50% of the criteria, “fully” all of them."
+                    "Without an audit the state is “not compliant”. “Partially” takes half"
+                    " of the criteria, “fully” all of them."
                 ),
             )
         ]

@@ -13,7 +13,7 @@ from theme.panels import panels
 
 
 class HomePage(Page):
-    """The first page: what this is, the campaign of the moment (told by the other rooms), what editors add."""
+    """The first page: what this is, the campaign now (told by the other rooms), what editors add."""
 
     heading = models.CharField(_("heading"), max_length=120, help_text=_("The great sentence at the top."))
     introduction = RichTextField(
@@ -70,7 +70,7 @@ class PlainPage(Page):
 
 
 class AccessibilityPage(Page):
-    """The declaration that the law asks for (décret 2019-768, article 4). What it claims comes from the setting."""
+    """The declaration that the law asks for (décret 2019-768). What it claims comes from the setting."""
 
     organisation = models.CharField(_("organisation"), max_length=160, blank=True)
     established_on = models.DateField(_("established on"), null=True, blank=True)

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from theme.components import FundingBar, Link, funding_bar
 from theme.icons import PATHS
@@ -61,22 +62,20 @@ def day(moment: datetime | None) -> str:
 
 @register.filter
 def day_and_hour(moment: datetime | None) -> str:
-    """« 4 décembre 2026 à 20 h 00 », in the site's time zone."""
+    """« 4 décembre 2026 à 20 h », in the site's time zone."""
     if not moment:
         return ""
     local = localtime(moment)
-    return _("%(day)s at %(hour)s") % {
-        "day": date_format(local, "DATE_FORMAT"),
-        "hour": date_format(local, _("H:i")),
-    }
+    hour = date_format(local, _("H:i") if local.minute else pgettext("whole hour", "H:i"))
+    return _("%(day)s at %(hour)s") % {"day": date_format(local, "DATE_FORMAT"), "hour": hour}
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A pictogram; always decorative, the words are beside it. KeyError for an unknown name."""
     return format_html(
-        '<svg class="pb-icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false">'
-        '<path d="{}"/></svg>',
+        '<svg class="pb-icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"'
+        ' focusable="false"><path d="{}"/></svg>',
         PATHS[name],
     )
 
@@ -91,7 +90,7 @@ def funding_bar_tag(
 ) -> dict[str, Any]:
     """The bar of a project, with its sentences; `compact` for cards (no legend, no table).
 
-    `funding` has citizens_cents, donors, as_of, matches, aid_low_cents, aid_high_cents (None when unknown), final.
+    `funding` has citizens_cents, as_of, matches, aid_low_cents, aid_high_cents (None: unknown), final.
     """
     bar: FundingBar = funding_bar(
         goal_cents=goal_cents,
@@ -114,7 +113,8 @@ def component(context: Context, item: Any) -> SafeString:
 @register.simple_tag(takes_context=True)
 def state_body(context: Context, state: Any) -> SafeString:
     """A state of the gallery, rendered by its own template with its own data."""
-    return get_template(state.template).render(dict(state.context), context.get("request"))
+    html = get_template(state.template).render(dict(state.context), context.get("request"))
+    return mark_safe(html)  # noqa: S308 (a template's own output)
 
 
 @register.simple_tag(takes_context=True)
