@@ -83,7 +83,8 @@ class Contribution(models.Model):
                 name="abonde_contribution_unverified_is_not_matched",
             ),
             models.CheckConstraint(
-                condition=~Q(state="counted") | Q(counted_at__isnull=False), name="abonde_contribution_counted_when"
+                condition=~Q(state="counted") | Q(counted_at__isnull=False),
+                name="abonde_contribution_counted_when",
             ),
         ]
         indexes = [

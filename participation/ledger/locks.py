@@ -36,6 +36,19 @@ def hold_voter(voter_id: int) -> None:
         cursor.execute("SELECT 1 FROM abonde_participation_voter WHERE id = %s FOR UPDATE", [voter_id])
 
 
+def hold_voter_of(*, person_id: int, campaign_id: int) -> int | None:
+    """Lock the voter that this account is in this campaign; its id, or None when it never gave here."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT v.id FROM abonde_participation_votermembership m
+               JOIN abonde_participation_voter v ON v.id = m.voter_id
+               WHERE m.person_id = %s AND m.campaign_id = %s FOR UPDATE OF v""",
+            [person_id, campaign_id],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def hold_payment(payment_id: int) -> Payment:
     """The payment as it is now, nobody else changing it until commit."""
     return (

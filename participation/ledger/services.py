@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Line = tuple[Account, Account, int]
 
 
-class EventKeyReused(Exception):  # noqa: N818
+class EventKeyReused(Exception):
     """The same event was posted before with other lines: nothing is written, a human must look."""
 
 

@@ -23,7 +23,9 @@ END $$;
     for table in NEVER_DELETED
 )
 DELETE_REVERSE = (
-    "\n".join(f"DROP TRIGGER abonde_never_deleted ON abonde_participation_{table};" for table in NEVER_DELETED)
+    "\n".join(
+        f"DROP TRIGGER abonde_never_deleted ON abonde_participation_{table};" for table in NEVER_DELETED
+    )
     + "\nDROP FUNCTION abonde_never_deleted();"
 )
 
@@ -85,7 +87,7 @@ BEGIN
   END IF;
   IF (OLD.state IN ('paid', 'refund_due', 'refunded', 'disputed')
       AND NEW.state IN ('created', 'pending', 'failed', 'expired'))
-     OR (OLD.state = 'refunded' AND NEW.state IN ('paid', 'refund_due')) THEN
+     OR (OLD.state = 'refunded' AND NEW.state = 'paid') THEN
     RAISE EXCEPTION 'payment % cannot go from % to %', OLD.key, OLD.state, NEW.state
       USING ERRCODE = 'check_violation', CONSTRAINT = 'abonde_payment_forward';
   END IF;

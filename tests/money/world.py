@@ -150,9 +150,8 @@ class MemoryProvider:
     before ("before") and after ("after") the effect and may raise.
     """
 
-    name = "memory"
-
-    def __init__(self, *, idempotency: bool = True, **capabilities) -> None:
+    def __init__(self, *, name: str = "memory", idempotency: bool = True, **capabilities) -> None:
+        self.name = name
         self.charges: dict[str, Charge] = {}
         self.calls: dict[str, int] = {"start": 0, "fetch": 0, "refund": 0, "find_refunds": 0}
         self.fail_refund = lambda request, when: None

@@ -1,0 +1,10 @@
+import pytest
+
+from participation.payments.port import provider_for
+
+
+@pytest.fixture
+def provider(settings):
+    """The provider in memory, configured as `memory`."""
+    settings.ABONDE_PAYMENT_PROVIDERS = {"memory": {"ADAPTER": "tests.money.world.MemoryProvider"}}
+    return provider_for("memory")
