@@ -25,10 +25,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-try:
-    import numpy as np
-except ImportError:  # the engine must run on the standard library alone
-    np = None  # type: ignore[assignment]
+from ..arrays import np
 
 Row = tuple[tuple[int, int], ...]  # the gifts of one person: ((project index, cents), …) in project order
 
