@@ -38,9 +38,12 @@ VÉRIFIER (Python 3.11 ou plus récent, rien d'autre à installer)
      Réponse : « identical » (identique), ou « differs » (différent) avec la première différence.
   2. Comparez l'empreinte affichée avec celle de la page des résultats, de la délibération
      ou d'un journal. C'est indispensable : voir plus bas.
-     Empreinte des données (input_sha256) : {input_sha256}
-     Empreinte du résultat (result_sha256) : {result_sha256}
-     Racine de Merkle des contributions : {merkle_root}
+     Empreinte des données (input_sha256) :
+       {input_sha256}
+     Empreinte du résultat (result_sha256) :
+       {result_sha256}
+     Racine de Merkle des contributions :
+       {merkle_root}
 
 CE QUE CELA PROUVE
   - Le résultat découle exactement de ces données et de ces règles : aucun centime n'a été

@@ -1,4 +1,4 @@
-"""Inputs that a careless or hostile hand could send: each is refused, with the row named, and nothing computed."""
+"""Inputs that a careless or hostile hand could send: each is refused, with the row named."""
 
 import copy
 import json
