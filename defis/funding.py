@@ -100,7 +100,10 @@ def funding_of(projects: Sequence[Project]) -> dict[int, Funding]:
     if not projects:
         return fundings
     for source in _sources:
-        fundings.update(source(projects))
+        for pk, funding in source(projects).items():
+            # What is published stays, whichever room spoke first.
+            if pk in fundings and not fundings[pk].final:
+                fundings[pk] = funding
     for estimator in _estimators:
         for pk, (low, high, lines) in estimator(projects, fundings).items():
             if pk in fundings and not fundings[pk].final:

@@ -82,7 +82,7 @@ def projects_to_evaluate(user: Any) -> QuerySet[Project]:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One line of the jury's table. `mean` out of 4; `spread` is the standard deviation of the jurors' means."""
+    """One line of the jury's table: mean out of 4, standard deviation of the jurors' means."""
 
     project: Project
     jurors: int

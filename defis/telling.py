@@ -50,6 +50,7 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
     threshold = threshold_cents(project)
     if preview:
         code, funding = _pretend(preview, project, funding, threshold)
+    budget = list(project.budget_lines.all())
     is_open = code == "open"
     typed = request.GET.get("montant", "")
     remaining = project.collection_closes_at - now
@@ -64,7 +65,9 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
         "threshold_on_citizens": project.campaign.threshold_base == Campaign.ThresholdBase.CITIZENS,
         "days_left": max(remaining.days, 0),
         "hours_left": max(int(remaining.total_seconds() // 3600), 0),
-        "budget": list(project.budget_lines.all()),
+        "budget": budget,
+        "budget_cents": sum(line.amount_cents for line in budget),
+        "defi_url": page.defi_url(request),
         "decisions": _decisions(project),
         "simulator": simulator_of(project, funding, typed, f"{page.get_url(request)}simuler/")
         if is_open
@@ -331,7 +334,7 @@ def _linear_example(pot: Pot) -> tuple[str, list[Row], str]:
 
 
 def _quadratic_example(pot: Pot) -> tuple[str, list[Row], str]:
-    """n people who give c each call n²·c − n·c (spec fundmatch/1, section 3): whole cents, no root to take."""
+    """n people who give c each call n²·c − n·c (spec fundmatch/1, section 3): no root to take."""
 
     def called(people: int, cents: int) -> int:
         raw = people * people * cents - (people * cents if pot.rule == Pot.Rule.QUADRATIC else 0)
@@ -351,10 +354,12 @@ def _quadratic_example(pot: Pot) -> tuple[str, list[Row], str]:
     ]
     return (
         _(
-            "The more people give, the more the fund helps the project. The number of people counts more than the amounts."
+            "The more people give, the more the fund helps the project. "
+            "The number of people counts more than the amounts."
         ),
         rows,
         _(
-            "What the projects call together can exceed the pot: each then receives the same part of what it calls."
+            "What the projects call together can exceed the pot: "
+            "each then receives the same part of what it calls."
         ),
     )

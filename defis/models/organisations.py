@@ -4,8 +4,8 @@ from simple_history.models import HistoricalRecords
 
 # Loi n° 2008-776, article 140: no public money in a fonds de dotation, save by ministerial derogation.
 ENDOWMENT_REFUSAL = _(
-    "An endowment fund (fonds de dotation) may not receive public money: the authority pays the holders itself, "
-    "or another organisation holds the money."
+    "An endowment fund (fonds de dotation) may not receive public money: "
+    "the authority pays the holders itself, or another organisation holds the money."
 )
 
 

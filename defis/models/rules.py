@@ -63,7 +63,7 @@ class RuleChange(models.Model):
     campaign = models.ForeignKey(
         Campaign, models.PROTECT, related_name="rule_changes", verbose_name=_("campaign")
     )
-    # {"campaign": {field: value}, "pots": {slug: {field: value}}, "pledges": {slug: {organisation pk: cents}}}
+    # {"campaign": {field: value}, "pots": {slug: {field: value}}, "pledges": {slug: {funder pk: cents}}}
     changes = models.JSONField(_("changes"))
     reason = models.TextField(_("reasons, as the public will read them"))
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.ASKED)

@@ -1,4 +1,4 @@
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, as in PermissionDenied
+class Refused(Exception):
     """A service says no: `code` for programs, `message` for the person who asked."""
 
     def __init__(self, code: str, message: str):

@@ -43,7 +43,7 @@ def ask_rule_change(*, campaign: Campaign, changes: dict[str, Any], reason: str,
 def change_rules(*, change: RuleChange, signed_by: Any) -> Campaign:
     """Second signature: apply the change and write the next version of the rules, in one transaction.
 
-    Raises Refused: "same_person", "done", "not_frozen", "invalid" (with the sentences of the database's own rules).
+    Raises Refused: "same_person", "done", "not_frozen", "invalid" (with the sentences of the models).
     """
     campaign = Campaign.objects.select_for_update().get(pk=change.campaign_id)
     change = RuleChange.objects.select_for_update().get(pk=change.pk)

@@ -23,7 +23,9 @@ def load_communes(*, path: Path = SHIPPED) -> int:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Refused("file", _("%(path)s cannot be read: %(error)s") % {"path": path, "error": error}) from error
+        raise Refused(
+            "file", _("%(path)s cannot be read: %(error)s") % {"path": path, "error": error}
+        ) from error
     communes = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -31,11 +33,16 @@ def load_communes(*, path: Path = SHIPPED) -> int:
         except (KeyError, TypeError, AttributeError) as error:
             raise Refused(
                 "file",
-                _("%(path)s, item %(number)d: %(error)s") % {"path": path.name, "number": number, "error": repr(error)},
+                _("%(path)s, item %(number)d: %(error)s")
+                % {"path": path.name, "number": number, "error": repr(error)},
             ) from error
     with transaction.atomic():
         Commune.objects.bulk_create(
-            communes, update_conflicts=True, unique_fields=["insee"], update_fields=list(FIELDS), batch_size=500
+            communes,
+            update_conflicts=True,
+            unique_fields=["insee"],
+            update_fields=list(FIELDS),
+            batch_size=500,
         )
     return len(communes)
 

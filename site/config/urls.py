@@ -24,6 +24,7 @@ if settings.ABONDE_SIMULATION:
     urlpatterns += [re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT})]
 urlpatterns += i18n_patterns(
     path("", include("theme.urls")),
+    path("", include("defis.urls")),
     path("", include("participation.urls")),
     path("", include(wagtail_urls)),
     prefix_default_language=False,

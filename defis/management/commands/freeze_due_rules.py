@@ -6,7 +6,9 @@ from defis.services import freeze_due_rules
 
 
 class Command(BaseCommand):
-    help = "Freeze the rules of campaigns whose opening has passed; may be run at any time, by several workers."
+    help = (
+        "Freeze the rules of campaigns whose opening has passed; may be run at any time, by several workers."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         for campaign in freeze_due_rules():

@@ -12,7 +12,9 @@ class Command(BaseCommand):
     help = "Load communes (INSEE code, postal codes, population, EPCI); may be run again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--file", type=Path, default=SHIPPED, help="JSON of Etalab's form; default: Alsace")
+        parser.add_argument(
+            "--file", type=Path, default=SHIPPED, help="JSON of Etalab's form; default: Alsace"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 from wagtail.models import Page, PageViewRestriction
+from wagtail.url_routing import RouteResult
 
 from theme.components import Link
 
@@ -37,7 +39,7 @@ class TellingPage(Page):
         abstract = True
 
     def get_view_restrictions(self) -> models.QuerySet[PageViewRestriction]:
-        """Restrictions of this page, its ancestors and, for an alias, of their sources: one query, not two."""
+        """Restrictions of this page, its ancestors and the sources of aliases: one query, not two."""
         step = self.steplen
         paths = [self.path[: step * level] for level in range(1, self.depth + 1)]
         on_page = Q(page__path__in=paths)
@@ -58,3 +60,27 @@ class TellingPage(Page):
         context = super().get_context(request, *args, **kwargs)
         context["breadcrumb"] = self.breadcrumb(request)
         return context
+
+
+class IndexPage(TellingPage):
+    """A list of pages of one type, whose records it loads together with the page that is asked."""
+
+    child_model: str = ""
+
+    class Meta:
+        abstract = True
+
+    def children_with_records(self) -> models.QuerySet[Any]:
+        """Pages under this one, with the records they tell."""
+        model: Any = apps.get_model(self.child_model)
+        return model.objects.child_of(self).select_related(*model.RECORDS)
+
+    def route(self, request: HttpRequest, path_components: list[str]) -> RouteResult:
+        """A child in one query, records included, instead of a page, its specific half, then each record."""
+        if not path_components:
+            return super().route(request, path_components)
+        page = self.children_with_records().filter(slug=path_components[0]).first()
+        if page is None:
+            raise Http404
+        page._cached_parent_obj = self
+        return page.route(request, path_components[1:])

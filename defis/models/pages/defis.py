@@ -8,15 +8,16 @@ from wagtail.fields import StreamField
 from wagtail.search import index
 
 from defis.blocks import StoryBlock
-from defis.models.pages.base import TellingPage
+from defis.models.pages.base import IndexPage, TellingPage
 from defis.models.projects import Defi
 
 
-class DefiIndexPage(TellingPage):
+class DefiIndexPage(IndexPage):
     """The list of the challenges."""
 
     max_count_per_parent = 1
     subpage_types = ["abonde_defis.DefiPage"]
+    child_model = "abonde_defis.DefiPage"
     template = "defis/defi_index_page.html"
     content_panels = [*TellingPage.content_panels, FieldPanel("introduction")]
 
@@ -26,7 +27,7 @@ class DefiIndexPage(TellingPage):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context(request, *args, **kwargs)
-        pages = DefiPage.objects.live().child_of(self).select_related("defi", "image").order_by("path")
+        pages = self.children_with_records().live().order_by("path")
         url = self.get_url(request) or ""
         context["defis"] = [(page, f"{url}{page.slug}/") for page in pages]
         return context
@@ -39,6 +40,8 @@ class DefiPage(TellingPage):
     question = models.CharField(_("question asked to residents"), max_length=200, blank=True)
     jury = models.TextField(_("who chooses the projects"), blank=True)
     body = StreamField(StoryBlock(), verbose_name=_("body"), blank=True)
+
+    RECORDS = ("defi", "image")
 
     parent_page_types = ["abonde_defis.DefiIndexPage"]
     subpage_types: list[str] = []

@@ -9,14 +9,15 @@ from wagtail.search import index
 
 from defis.blocks import StoryBlock
 from defis.models.funds import Fund
-from defis.models.pages.base import TellingPage
+from defis.models.pages.base import IndexPage, TellingPage
 
 
-class FundIndexPage(TellingPage):
+class FundIndexPage(IndexPage):
     """The list of the territorial funds."""
 
     max_count_per_parent = 1
     subpage_types = ["abonde_defis.FundPage"]
+    child_model = "abonde_defis.FundPage"
     template = "defis/fund_index_page.html"
     content_panels = [*TellingPage.content_panels, FieldPanel("introduction")]
 
@@ -26,9 +27,7 @@ class FundIndexPage(TellingPage):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context(request, *args, **kwargs)
-        pages = (
-            FundPage.objects.live().child_of(self).select_related("fund__territory", "image").order_by("path")
-        )
+        pages = self.children_with_records().live().order_by("path")
         url = self.get_url(request) or ""
         context["funds"] = [(page, f"{url}{page.slug}/") for page in pages]
         return context
@@ -39,6 +38,8 @@ class FundPage(TellingPage):
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="pages", verbose_name=_("fund"))
     body = StreamField(StoryBlock(), verbose_name=_("body"), blank=True)
+
+    RECORDS = ("fund__territory", "fund__foundation", "fund__authority", "fund__legal_holder", "image")
 
     parent_page_types = ["abonde_defis.FundIndexPage"]
     subpage_types: list[str] = []

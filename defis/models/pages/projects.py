@@ -3,7 +3,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, TitleFieldPanel
@@ -11,21 +11,22 @@ from wagtail.contrib.routable_page.models import RoutablePageMixin, path
 from wagtail.fields import StreamField
 from wagtail.models import Page
 from wagtail.search import index
-from wagtail.url_routing import RouteResult
 
 from defis.blocks import NewsStreamBlock, QuestionStreamBlock, StoryBlock
 from defis.clock import DatabaseNow
-from defis.models.pages.base import TellingPage
+from defis.models.pages.base import IndexPage, TellingPage
+from defis.models.pages.defis import DefiPage
 from defis.models.projects import Project
 
 
-class ProjectIndexPage(TellingPage):
+class ProjectIndexPage(IndexPage):
     """The list of the projects, with its filters; answers in a constant number of queries."""
 
     PER_PAGE = 24
 
     max_count_per_parent = 1
     subpage_types = ["abonde_defis.ProjectPage"]
+    child_model = "abonde_defis.ProjectPage"
     template = "defis/project_index_page.html"
     content_panels = [*TellingPage.content_panels, FieldPanel("introduction")]
 
@@ -33,23 +34,12 @@ class ProjectIndexPage(TellingPage):
         verbose_name = _("list of projects")
         verbose_name_plural = _("lists of projects")
 
-    def route(self, request: HttpRequest, path_components: list[str]) -> RouteResult:
-        """A project's page in one query with its records, instead of a page then its specific half."""
-        if not path_components:
-            return super().route(request, path_components)
+    def children_with_records(self) -> models.QuerySet[Any]:
+        """With the database's instant and the public state too: the page asks nothing more."""
         from defis.selectors import public_state_case
 
-        page = (
-            ProjectPage.objects.child_of(self)
-            .filter(slug=path_components[0])
-            .select_related(*ProjectPage.RECORDS)
-            .annotate(db_now=DatabaseNow(), state_code=public_state_case("project__"))
-            .first()
-        )
-        if page is None:
-            raise Http404
-        page._cached_parent_obj = self
-        return page.route(request, path_components[1:])
+        pages = super().children_with_records()
+        return pages.annotate(db_now=DatabaseNow(), state_code=public_state_case("project__"))
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         from defis.listing import ProjectFilters, cards
@@ -133,6 +123,11 @@ class ProjectPage(RoutablePageMixin, TellingPage):
         context = super().get_context(request, *args, **kwargs)
         context.update(project_context(self, request, preview=kwargs.get("preview", "")))
         return context
+
+    def defi_url(self, request: HttpRequest) -> str:
+        """Address of the challenge's page in this language; empty without one."""
+        page = DefiPage.objects.live().filter(defi=self.project.defi_id, locale=self.locale_id).first()
+        return (page.get_url(request) or "") if page else ""
 
     def get_preview_context(self, request: HttpRequest, mode_name: str) -> dict[str, Any]:
         return self.get_context(request, preview=mode_name)

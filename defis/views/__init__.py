@@ -1,0 +1,1 @@
+"""Public screens of this room that are not pages: the form of the holders."""
