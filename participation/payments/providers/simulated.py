@@ -140,9 +140,9 @@ class SimulatedProvider:
             raise WebhookRejected("bad_signature")
         if not at.isdigit() or abs(time.time() - int(at)) > TOLERANCE_SECONDS:
             raise WebhookRejected("stale")
-        event = json.loads(body)
-        return [
-            Hint(
+        try:
+            event = json.loads(body)
+            hint = Hint(
                 event_id=str(event["id"]),
                 kind=str(event["type"]),
                 provider_reference=str(event["payment"]),
@@ -150,7 +150,9 @@ class SimulatedProvider:
                 provider_payment=str(event["payment"]),
                 payload=event,
             )
-        ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WebhookRejected("garbled", repr(error)) from error
+        return [hint]
 
     def settlements(self, since: datetime, until: datetime) -> Iterator[SettlementLine]:
         query = {"since": since.isoformat(), "until": until.isoformat()}

@@ -235,13 +235,14 @@ class StripeProvider:
                 break
             except stripe.SignatureVerificationError as error:
                 why = str(error)
-            except ValueError as error:
+            except (ValueError, AttributeError) as error:
                 raise WebhookRejected("garbled", str(error)) from error
         else:
             raise WebhookRejected("bad_signature", why if self.webhook_secrets else "no secret configured")
-        if not event["type"].startswith(OF_INTEREST):
-            return []
-        return [self._hint(event)]
+        try:
+            return [self._hint(event)] if event["type"].startswith(OF_INTEREST) else []
+        except (KeyError, TypeError, AttributeError) as error:
+            raise WebhookRejected("garbled", repr(error)) from error
 
     def _hint(self, event: dict[str, Any]) -> Hint:
         thing = event["data"]["object"]

@@ -50,16 +50,14 @@ class Bank:
 
     def by_anything(self, text: str) -> Row | None:
         """By key, token, public reference or a face's own reference: what a tester has in hand."""
-        token = text.rsplit("_", 1)[-1] if "_" in text else text
-        return self.store.row(
-            "SELECT * FROM payment WHERE key = ? OR token = ? OR token = ? OR reference = ?"
-            " OR (face = 'helloasso' AND ? = CAST(id + 10000 AS TEXT)) ORDER BY id DESC LIMIT 1",
-            text,
-            text,
-            token,
-            text,
-            text,
-        )
+        token = text.rsplit("_", 1)[-1]
+        for column, value in (("key", text), ("token", token), ("reference", text)):
+            if found := self.store.row(
+                f"SELECT * FROM payment WHERE {column} = ? ORDER BY id DESC LIMIT 1",  # noqa: S608
+                value,
+            ):
+                return found
+        return self.by_id("helloasso", int(text) - 10_000) if text.isdigit() else None
 
     def again(self, payment: Row) -> Row:
         found = self.store.row("SELECT * FROM payment WHERE id = ?", payment["id"])

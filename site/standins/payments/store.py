@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS payment (
     created_at TEXT NOT NULL, expires_at TEXT NOT NULL, due_at TEXT, due_state TEXT, paid_at TEXT
 );
 CREATE INDEX IF NOT EXISTS payment_key ON payment (key);
+CREATE INDEX IF NOT EXISTS payment_reference ON payment (reference);
 CREATE INDEX IF NOT EXISTS payment_paid ON payment (face, paid_at);
 CREATE TABLE IF NOT EXISTS refund (
     id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, payment INTEGER NOT NULL REFERENCES payment (id),
