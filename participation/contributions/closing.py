@@ -35,6 +35,10 @@ __all__ = [
 # donor, project pk, cents, attracts complementary money.
 GiftRow = tuple[int, int, int, bool]
 
+# Two accounts linked during the campaign are one human (participation.identity.services.voter_for): one donor.
+_DONOR = "coalesce(v.merged_into_id, c.voter_id, -c.offline_donor_id)"
+_GIFTS = "abonde_participation_contribution c LEFT JOIN abonde_participation_voter v ON v.id = c.voter_id"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -134,30 +138,29 @@ def snapshot(campaign: Campaign, *, in_time_order: bool = False) -> Snapshot:
         taken_at = cursor.fetchone()[0]
         if in_time_order:
             cursor.execute(
-                """SELECT coalesce(voter_id, -offline_donor_id), project_id, amount_cents, matchable
-                   FROM abonde_participation_contribution
-                   WHERE campaign_id = %s AND state = 'counted' ORDER BY counted_at, id""",
+                f"""SELECT {_DONOR}, c.project_id, c.amount_cents, c.matchable
+                   FROM {_GIFTS}
+                   WHERE c.campaign_id = %s AND c.state = 'counted' ORDER BY c.counted_at, c.id""",  # noqa: S608
                 [campaign.pk],
             )
         else:
             cursor.execute(
-                """SELECT coalesce(voter_id, -offline_donor_id), project_id, sum(amount_cents)::bigint, matchable
-                   FROM abonde_participation_contribution
-                   WHERE campaign_id = %s AND state = 'counted' GROUP BY 1, 2, 4 ORDER BY 2, 1, 4 DESC""",
+                f"""SELECT {_DONOR}, c.project_id, sum(c.amount_cents)::bigint, c.matchable
+                   FROM {_GIFTS}
+                   WHERE c.campaign_id = %s AND c.state = 'counted' GROUP BY 1, 2, 4 ORDER BY 2, 1, 4 DESC""",  # noqa: S608
                 [campaign.pk],
             )
         rows: list[GiftRow] = cursor.fetchall()
         cursor.execute(
-            """SELECT p.id, coalesce(c.cents, 0)::bigint, coalesce(c.donors, 0),
+            f"""SELECT p.id, coalesce(c.cents, 0)::bigint, coalesce(c.donors, 0),
                       coalesce((SELECT abonde_ledger_balance(a.id) FROM abonde_participation_ledgeraccount a
                                 WHERE a.holder_id = %(holder)s AND a.code = 'escrow:' || p.id), 0)
                FROM abonde_defis_project p
-               LEFT JOIN (SELECT project_id, sum(amount_cents) AS cents,
-                                 count(DISTINCT coalesce(voter_id, -offline_donor_id)) AS donors
-                          FROM abonde_participation_contribution
-                          WHERE campaign_id = %(campaign)s AND state = 'counted' GROUP BY 1) c ON c.project_id = p.id
+               LEFT JOIN (SELECT c.project_id, sum(c.amount_cents) AS cents, count(DISTINCT {_DONOR}) AS donors
+                          FROM {_GIFTS}
+                          WHERE c.campaign_id = %(campaign)s AND c.state = 'counted' GROUP BY 1) c ON c.project_id = p.id
                WHERE p.campaign_id = %(campaign)s AND (c.cents IS NOT NULL OR p.status = 'preselected')
-               ORDER BY p.id""",
+               ORDER BY p.id""",  # noqa: S608
             {"campaign": campaign.pk, "holder": campaign.fund.legal_holder_id},
         )
         projects = [ProjectHeld(*row) for row in cursor.fetchall()]

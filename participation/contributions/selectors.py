@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from django.db import connection
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, Q, QuerySet, Sum
 
 from defis.clock import clock_shift
 from defis.funding import Funding
 from defis.models import Campaign, Project
 from participation.contributions.models import Contribution
-from participation.identity.models import Person
+from participation.identity.models import Person, Voter, VoterMembership
 from participation.payments.models import Payment
 
 
@@ -37,11 +37,10 @@ def ceiling_of(campaign: Campaign) -> int:
 
 def left_for(person: Person, campaign: Campaign) -> int:
     """Cents that this person may still give in this campaign: payments in progress are counted as given."""
-    engaged = Contribution.objects.filter(
-        voter__memberships__person=person,
-        voter__memberships__campaign=campaign,
-        state__in=Contribution.ENGAGED,
-    ).aggregate(cents=Sum("amount_cents"))["cents"]
+    account = VoterMembership.objects.filter(person=person, campaign=campaign).values("voter")
+    # What was given through an account linked later hangs on its own row.
+    rows = Voter.objects.filter(Q(pk__in=account) | Q(merged_into__in=account))
+    engaged = Contribution.objects.filter(voter__in=rows, state__in=Contribution.ENGAGED).aggregate(cents=Sum("amount_cents"))["cents"]
     return max(0, ceiling_of(campaign) - (engaged or 0))
 
 

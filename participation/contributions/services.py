@@ -16,6 +16,7 @@ from participation.contributions.models import Contribution
 from participation.contributions.problems import ContributionRefused
 from participation.contributions.selectors import payment_of
 from participation.identity.models import Person
+from participation.identity.services import voter_for
 from participation.ledger import locks
 from participation.payments.models import Payment
 from participation.payments.port import (
@@ -65,8 +66,8 @@ def start_contribution(
             mine = True
         else:
             contribution = Contribution.objects.get(pk=facts["contribution_id"])
-            if (contribution.voter_id, contribution.project_id, contribution.amount_cents) != (
-                voter_id,
+            if (contribution.person_id, contribution.project_id, contribution.amount_cents) != (
+                person.pk,
                 project.pk,
                 amount_cents,
             ):
@@ -161,13 +162,8 @@ def abandon_contribution(*, contribution: Contribution) -> Contribution:
 def _hold_voter_of(person: Person, campaign_id: int) -> int:
     voter_id = locks.hold_voter_of(person_id=person.pk, campaign_id=campaign_id)
     if voter_id is None:
-        # First gift of this person here: make the voter, then lock it as anybody else would.
-        from participation.identity.services import voter_for
-
-        voter_for(person=person, campaign=Campaign.objects.get(pk=campaign_id))
-        voter_id = locks.hold_voter_of(person_id=person.pk, campaign_id=campaign_id)
-    if voter_id is None:
-        raise RuntimeError(f"{person} has no voter in campaign {campaign_id}.")
+        # First gift of this person here; the new voter comes locked.
+        return voter_for(person=person, campaign=Campaign.objects.get(pk=campaign_id)).pk
     return voter_id
 
 
@@ -185,7 +181,9 @@ def _facts(voter_id: int, project_id: int, key: UUID) -> dict[str, Any]:
                       CASE WHEN p.stops_at_goal THEN
                         (SELECT f.citizens_cents FROM abonde_project_figures(ARRAY[p.id]) f) END AS citizens_cents,
                       (SELECT coalesce(sum(amount_cents), 0) FROM abonde_participation_contribution
-                       WHERE voter_id = %(voter)s AND state IN ('started', 'counted')) AS engaged,
+                       WHERE voter_id IN (SELECT id FROM abonde_participation_voter
+                                          WHERE id = %(voter)s OR merged_into_id = %(voter)s)
+                       AND state IN ('started', 'counted')) AS engaged,
                       (SELECT id FROM abonde_participation_contribution
                        WHERE idempotency_key = %(key)s) AS contribution_id
                FROM abonde_defis_project p JOIN abonde_defis_campaign c ON c.id = p.campaign_id

@@ -18,6 +18,7 @@ from participation.identity.digests import age_on, civil_facts, latest_birth, pi
 from participation.identity.models import FederatedIdentity, Person, Voter, VoterMembership
 from participation.identity.problems import CLOSED_ACCOUNT, NOT_ALLOWED, SignInRefused
 from participation.identity.providers import Provider, claim_at
+from participation.ledger import locks
 
 
 class NoIdentity(Exception):
@@ -83,8 +84,10 @@ def _refresh_identity(
     identity: FederatedIdentity, claims: Mapping[str, Any], provider: Provider, now: datetime
 ) -> None:
     identity.last_login_at = now
-    identity.pivot_digest = pivot_digest(provider, claims) or identity.pivot_digest
+    before, identity.pivot_digest = identity.pivot_digest, pivot_digest(provider, claims) or identity.pivot_digest
     identity.save(update_fields=["last_login_at", "pivot_digest"])
+    if identity.pivot_digest != before:
+        _recount(identity.person)
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
@@ -161,6 +164,8 @@ def voter_for(*, person: Person, campaign: Campaign) -> Voter:
     digests = _voter_digests(person, campaign)
     if not digests:
         raise NoIdentity(person)
+    # Before the voter's own lock, like every gift: no two voters become one during a closing.
+    locks.share_campaign(campaign.pk)
     known = {voter.digest for voter in Voter.objects.filter(campaign=campaign, digest__in=digests)}
     if missing := sorted(set(digests) - known):
         # A concurrent twin of ours makes the same rows: whoever is second finds them.
@@ -175,6 +180,13 @@ def voter_for(*, person: Person, campaign: Campaign) -> Voter:
         membership.voter = voter
         membership.save(update_fields=["voter"])
     return voter
+
+
+def _recount(person: Person) -> None:
+    """Say again who this person is in each running campaign where she is a voter: she has a new digest."""
+    campaigns = Campaign.objects.filter(pk__in=person.memberships.values("campaign"), closes_at__gt=DatabaseNow())
+    for campaign in campaigns.order_by("pk"):
+        voter_for(person=person, campaign=campaign)
 
 
 def rows_of(voter: Voter) -> QuerySet[Voter]:
@@ -243,6 +255,8 @@ def link_identity(
         identity.save()
     now = database_now()
     _refresh_identity(identity, claims, provider, now)
+    # The new way in has a digest of its own, even without a pivot.
+    _recount(person)
     if person.user is not None:
         _refresh_person(person, person.user, provider, claims, now)
     return identity
@@ -263,9 +277,6 @@ def join_accounts(*, kept: Person, absorbed: Person) -> Person:
     user = absorbed.user
     if user is not None and (user.is_superuser or user.groups.exists()):
         raise SignInRefused(NOT_ALLOWED, "an account with rights in the administration is not absorbed")
-    campaigns = list(
-        Campaign.objects.filter(pk__in=absorbed.memberships.values("campaign"), closes_at__gt=DatabaseNow())
-    )
     absorbed.identities.update(person=kept)
     already = kept.memberships.values("campaign")
     absorbed.memberships.exclude(campaign__in=already).update(person=kept)
@@ -284,8 +295,7 @@ def join_accounts(*, kept: Person, absorbed: Person) -> Person:
     kept.proved_age_at = kept.proved_age_at or absorbed.proved_age_at
     kept.email = kept.email or absorbed.email
     kept.save()
-    for campaign in campaigns:
-        voter_for(person=kept, campaign=campaign)
+    _recount(kept)
     absorbed.delete()
     if user is not None:
         close_user(user)

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from participation.identity import views
-from participation.identity.providers import provider_names
+from participation.identity.providers import PRESETS, provider_names
 
 urlpatterns = [
     path("connexion/", views.SignIn.as_view(), name="sign_in"),
@@ -14,7 +14,8 @@ urlpatterns = [
 ]
 machine_urlpatterns = [
     pattern
-    for name in provider_names()
+    # The library reverses one name per provider; those without a client answer 404.
+    for name in dict.fromkeys([*PRESETS, *provider_names()])
     for pattern in (
         path(
             f"oidc/{name}/callback/",

@@ -30,23 +30,35 @@ def hold_campaign(campaign_id: int, *, seconds: int = 30) -> None:
         )
 
 
-def hold_voter(voter_id: int) -> None:
-    """One voter's gifts pass one after the other: sum them only after this (READ COMMITTED snapshots)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM abonde_participation_voter WHERE id = %s FOR UPDATE", [voter_id])
+def hold_voter(voter_id: int) -> int:
+    """One human's gifts pass one after the other: sum them only after this (READ COMMITTED snapshots).
+
+    Returns the voter that this one is or leads to: the row locked.
+    """
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT merged_into_id FROM abonde_participation_voter WHERE id = %s FOR UPDATE", [voter_id]
+            )
+            leads_to = cursor.fetchone()[0]
+        if leads_to is None:
+            return voter_id
+        voter_id = leads_to
 
 
 def hold_voter_of(*, person_id: int, campaign_id: int) -> int | None:
     """Lock the voter that this account is in this campaign; its id, or None when it never gave here."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT v.id FROM abonde_participation_votermembership m
+            """SELECT v.id, v.merged_into_id FROM abonde_participation_votermembership m
                JOIN abonde_participation_voter v ON v.id = m.voter_id
                WHERE m.person_id = %s AND m.campaign_id = %s FOR UPDATE OF v""",
             [person_id, campaign_id],
         )
         row = cursor.fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    return row[0] if row[1] is None else hold_voter(row[1])
 
 
 def hold_payment(payment_id: int) -> Payment:
