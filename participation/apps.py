@@ -7,3 +7,9 @@ class ParticipationConfig(AppConfig):
     label = "abonde_participation"
     verbose_name = _("Residents and their money")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from defis.funding import register_funding_source
+        from participation.contributions.selectors import project_funding
+
+        register_funding_source(project_funding)

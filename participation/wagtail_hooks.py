@@ -2,6 +2,11 @@
 
 from wagtail import hooks
 
+from participation.contributions.hooks import opening_checks, refund_cancelled_project
 from participation.identity.links import account_links
+from participation.notifications.hooks import notify
 
 hooks.register("abonde_account_links", account_links)
+hooks.register("abonde_notify", notify)
+hooks.register("abonde_opening_checks", opening_checks)
+hooks.register("abonde_project_cancelled", refund_cancelled_project)

@@ -64,7 +64,7 @@ class ProjectHeld:
 class Snapshot:
     """A campaign's counted contributions, and proof that the ledger holds exactly that.
 
-    `rows`: (donor, project pk, cents, matchable). The donor is a voter's pk, or minus an offline donor's pk: ids
+    `rows`: (donor, project pk, cents, matchable). The donor is a voter's pk (the one linked accounts lead to), or minus an offline donor's pk: ids
     of our own, to be replaced by pseudonyms before anybody else sees them. In time order when asked, else
     added up per donor, project and matchable. `open_payments` may still be captured, `review_payments` wait for
     a human: closing with some is refused by `ok`.

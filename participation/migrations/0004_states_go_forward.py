@@ -136,8 +136,9 @@ ALTER TABLE abonde_participation_projectstatistics
   ADD COLUMN cluster bigint NOT NULL DEFAULT 0,
   ADD COLUMN horizon xid8 NOT NULL DEFAULT '0';
 
--- Roll-up of each project and what changed since, per giver: (old cents, new cents) of matchable money for the
--- roots. `upto` limits the new side to what is final (for the worker); null means now.
+-- Roll-up of each project and what changed since, per giver: old and new cents of matchable money for the roots.
+-- A voter that leads to another (`merged_into`) is that other. `upto` limits the new side to what is final (for
+-- the worker); null means now. A project without a roll-up of this cluster is added up from its first gift.
 CREATE FUNCTION abonde_project_figures(ids bigint[], upto xid8 DEFAULT NULL)
 RETURNS TABLE (project_id bigint, citizens_cents bigint, donors bigint, matchable_cents bigint,
                matchable_donors bigint, sum_of_roots numeric, refreshed_at timestamptz, horizon xid8,
@@ -146,35 +147,55 @@ LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-  here bigint := abonde_cluster();
+  rolled bigint[];
+  others bigint[];
   lowest xid8;
 BEGIN
-  SELECT min(CASE WHEN s.cluster = here THEN s.horizon ELSE '0'::xid8 END) INTO lowest
-  FROM unnest(ids) i LEFT JOIN abonde_participation_projectstatistics s ON s.project_id = i;
-  lowest := CASE WHEN (SELECT count(*) FROM abonde_participation_projectstatistics s
-                       WHERE s.project_id = ANY (ids)) < coalesce(array_length(ids, 1), 0)
-                 THEN '0'::xid8 ELSE coalesce(lowest, '0'::xid8) END;
+  SELECT array_agg(s.project_id), min(s.horizon) INTO rolled, lowest
+  FROM abonde_participation_projectstatistics s
+  WHERE s.project_id = ANY (ids) AND s.cluster = abonde_cluster() AND s.horizon > '0'::xid8;
+  SELECT array_agg(i) INTO others FROM unnest(ids) i WHERE i <> ALL (coalesce(rolled, '{}'));
+
+  IF others IS NOT NULL THEN
+    RETURN QUERY
+    WITH sums AS (
+      SELECT c.project_id AS id, coalesce(v.merged_into_id, v.id, -c.offline_donor_id) AS giver,
+             sum(c.amount_cents) AS new_all, coalesce(sum(c.amount_cents) FILTER (WHERE c.matchable), 0) AS new_m
+      FROM abonde_participation_contribution c LEFT JOIN abonde_participation_voter v ON v.id = c.voter_id
+      WHERE c.project_id = ANY (others) AND c.counted_xid IS NOT NULL
+        AND (upto IS NULL OR c.counted_xid < upto)
+        AND (c.ended_xid IS NULL OR (upto IS NOT NULL AND c.ended_xid >= upto))
+      GROUP BY 1, 2
+    ), totals AS (
+      SELECT s.id, sum(s.new_all) AS cents, count(*) AS people, sum(s.new_m) AS m_cents,
+             count(*) FILTER (WHERE s.new_m > 0) AS m_people,
+             array_agg(s.new_m::bigint) FILTER (WHERE s.new_m > 0) AS roots
+      FROM sums s GROUP BY s.id
+    )
+    SELECT i, coalesce(t.cents, 0)::bigint, coalesce(t.people, 0), coalesce(t.m_cents, 0)::bigint,
+           coalesce(t.m_people, 0), 0::numeric, NULL::timestamptz, '0'::xid8, NULL::bigint[], t.roots
+    FROM unnest(others) i LEFT JOIN totals t ON t.id = i;
+  END IF;
+
+  IF rolled IS NULL THEN
+    RETURN;
+  END IF;
   RETURN QUERY
   WITH base AS MATERIALIZED (
-    SELECT i AS id, s.refreshed_at AS at,
-           CASE WHEN s.cluster = here THEN s.horizon ELSE '0'::xid8 END AS h,
-           CASE WHEN s.cluster = here THEN s.citizens_cents ELSE 0 END AS cents,
-           CASE WHEN s.cluster = here THEN s.donors ELSE 0 END AS people,
-           CASE WHEN s.cluster = here THEN s.matchable_cents ELSE 0 END AS m_cents,
-           CASE WHEN s.cluster = here THEN s.matchable_donors ELSE 0 END AS m_people,
-           CASE WHEN s.cluster = here THEN s.sum_of_roots ELSE 0 END AS roots
-    FROM unnest(ids) i LEFT JOIN abonde_participation_projectstatistics s ON s.project_id = i
+    SELECT s.project_id AS id, s.horizon AS h, s.* FROM abonde_participation_projectstatistics s
+    WHERE s.project_id = ANY (rolled)
   ), changed AS MATERIALIZED (
-    SELECT c.id, c.project_id FROM abonde_participation_contribution c
-      WHERE c.counted_xid >= lowest AND c.project_id = ANY (ids)
+    SELECT c.id FROM abonde_participation_contribution c
+      WHERE c.counted_xid >= lowest AND c.project_id = ANY (rolled)
     UNION
-    SELECT c.id, c.project_id FROM abonde_participation_contribution c
-      WHERE c.ended_xid >= lowest AND c.project_id = ANY (ids)
+    SELECT c.id FROM abonde_participation_contribution c
+      WHERE c.ended_xid >= lowest AND c.project_id = ANY (rolled)
   ), givers AS MATERIALIZED (
-    SELECT DISTINCT b.id, b.h, c.voter_id, c.offline_donor_id
+    SELECT DISTINCT b.id, b.h, coalesce(v.merged_into_id, v.id) AS voter, c.offline_donor_id AS offline
     FROM changed k
     JOIN abonde_participation_contribution c ON c.id = k.id
     JOIN base b ON b.id = c.project_id
+    LEFT JOIN abonde_participation_voter v ON v.id = c.voter_id
     WHERE (c.counted_xid >= b.h AND (upto IS NULL OR c.counted_xid < upto))
        OR (c.ended_xid >= b.h AND (upto IS NULL OR c.ended_xid < upto))
   ), sums AS (
@@ -190,33 +211,52 @@ BEGIN
                c.counted_xid < g.h AND (c.ended_xid IS NULL OR c.ended_xid >= g.h) AS before,
                (upto IS NULL OR c.counted_xid < upto)
                  AND (c.ended_xid IS NULL OR (upto IS NOT NULL AND c.ended_xid >= upto)) AS after
-        FROM abonde_participation_contribution c
-        WHERE c.voter_id = g.voter_id AND c.project_id = g.id AND c.counted_xid IS NOT NULL
-        UNION ALL
-        SELECT c.amount_cents, c.matchable,
-               c.counted_xid < g.h AND (c.ended_xid IS NULL OR c.ended_xid >= g.h),
-               (upto IS NULL OR c.counted_xid < upto)
-                 AND (c.ended_xid IS NULL OR (upto IS NOT NULL AND c.ended_xid >= upto))
-        FROM abonde_participation_contribution c
-        WHERE c.offline_donor_id = g.offline_donor_id AND c.project_id = g.id AND c.counted_xid IS NOT NULL
+        FROM (
+          SELECT o.* FROM abonde_participation_contribution o WHERE o.voter_id = g.voter
+          UNION ALL
+          SELECT o.* FROM abonde_participation_voter m
+            JOIN abonde_participation_contribution o ON o.voter_id = m.id WHERE m.merged_into_id = g.voter
+          UNION ALL
+          SELECT o.* FROM abonde_participation_contribution o WHERE o.offline_donor_id = g.offline
+        ) c
+        WHERE c.project_id = g.id AND c.counted_xid IS NOT NULL
       ) r
     ) t
   ), tail AS MATERIALIZED (
-    SELECT s.id, sum(new_all - old_all) AS cents,
-           count(*) FILTER (WHERE new_all > 0) - count(*) FILTER (WHERE old_all > 0) AS people,
-           sum(new_m - old_m) AS m_cents,
-           count(*) FILTER (WHERE new_m > 0) - count(*) FILTER (WHERE old_m > 0) AS m_people,
-           array_agg(old_m::bigint) FILTER (WHERE old_m > 0 AND old_m <> new_m) AS old_roots,
-           array_agg(new_m::bigint) FILTER (WHERE new_m > 0 AND old_m <> new_m) AS new_roots
+    SELECT s.id, sum(s.new_all - s.old_all) AS cents,
+           count(*) FILTER (WHERE s.new_all > 0) - count(*) FILTER (WHERE s.old_all > 0) AS people,
+           sum(s.new_m - s.old_m) AS m_cents,
+           count(*) FILTER (WHERE s.new_m > 0) - count(*) FILTER (WHERE s.old_m > 0) AS m_people,
+           array_agg(s.old_m::bigint) FILTER (WHERE s.old_m > 0 AND s.old_m <> s.new_m) AS olds,
+           array_agg(s.new_m::bigint) FILTER (WHERE s.new_m > 0 AND s.old_m <> s.new_m) AS news
     FROM sums s GROUP BY s.id
   )
-  SELECT b.id, (b.cents + coalesce(t.cents, 0))::bigint, b.people + coalesce(t.people, 0),
-         (b.m_cents + coalesce(t.m_cents, 0))::bigint, b.m_people + coalesce(t.m_people, 0),
-         b.roots, b.at, b.h, t.old_roots, t.new_roots
+  SELECT b.id, (b.citizens_cents + coalesce(t.cents, 0))::bigint, b.donors + coalesce(t.people, 0),
+         (b.matchable_cents + coalesce(t.m_cents, 0))::bigint, b.matchable_donors + coalesce(t.m_people, 0),
+         b.sum_of_roots, b.refreshed_at, b.h, t.olds, t.news
   FROM base b LEFT JOIN tail t ON t.id = b.id;
 END $$;
+
+-- Two voters who turn out to be one human change donors and roots of the past: roll up again.
+CREATE FUNCTION abonde_voter_merged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM abonde_participation_contribution
+             WHERE voter_id IN (NEW.id, NEW.merged_into_id) AND counted_xid IS NOT NULL) THEN
+    -- The worker's own lock: no roll-up is being computed on the world of before.
+    PERFORM pg_advisory_xact_lock(3::bigint << 56);
+    UPDATE abonde_participation_projectstatistics SET horizon = '0'
+    WHERE project_id IN (SELECT project_id FROM abonde_participation_contribution
+                         WHERE voter_id = NEW.id AND counted_xid IS NOT NULL);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER abonde_voter_merged AFTER UPDATE OF merged_into_id ON abonde_participation_voter
+  FOR EACH ROW WHEN (OLD.merged_into_id IS DISTINCT FROM NEW.merged_into_id)
+  EXECUTE FUNCTION abonde_voter_merged();
 """
 FIGURES_REVERSE = """
+DROP TRIGGER abonde_voter_merged ON abonde_participation_voter;
+DROP FUNCTION abonde_voter_merged();
 DROP FUNCTION abonde_project_figures(bigint[], xid8);
 ALTER TABLE abonde_participation_projectstatistics DROP COLUMN cluster, DROP COLUMN horizon;
 """

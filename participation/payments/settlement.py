@@ -8,6 +8,7 @@ from django.db import transaction
 from defis.clock import database_now
 from defis.models import Project
 from participation.contributions.models import Contribution
+from participation.contributions.selectors import ceiling_of, engaged_cents
 from participation.ledger import accounts, locks
 from participation.ledger.selectors import is_settled
 from participation.ledger.services import Line, post
@@ -184,16 +185,8 @@ def _why_not_counted(payment: Payment) -> str:
         return Refund.Reason.CANCELLED
     if contribution.state != Contribution.State.STARTED and contribution.voter_id is not None:
         # It had been given up, its place may be taken: it counts again only within the ceiling.
-        locks.hold_voter(contribution.voter_id)
-        engaged = sum(
-            Contribution.objects.filter(
-                voter_id=contribution.voter_id, state__in=Contribution.ENGAGED
-            ).values_list("amount_cents", flat=True)
-        )
-        ceiling = min(
-            campaign.max_per_person_cents, campaign.allowance_cents or campaign.max_per_person_cents
-        )
-        if engaged + contribution.amount_cents > ceiling:
+        voter_id = locks.hold_voter(contribution.voter_id)
+        if engaged_cents(voter_id) + contribution.amount_cents > ceiling_of(campaign):
             return Refund.Reason.DUPLICATE
     return ""
 
