@@ -1,6 +1,6 @@
 """Make the virtual environment, and nothing twice. Standard library only: it runs before anything exists.
 
-    python3 site/bootstrap.py run|test
+python3 site/bootstrap.py run|test
 """
 
 import hashlib
@@ -53,7 +53,11 @@ def digest_of(kind: str) -> str:
 
 
 def make_venv() -> None:
-    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+    if (
+        PYTHON.exists()
+        and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode
+        == 0
+    ):
         return
     say("making a virtual environment in .venv")
     shutil.rmtree(VENV, ignore_errors=True)  # a half-made one is worse than none
@@ -65,7 +69,9 @@ def make_venv() -> None:
     if debian_root() and (apt_install(f"python{version}-venv") or apt_install("python3-venv")):
         if subprocess.run(command, check=False).returncode == 0:
             return
-    stop(f"Python's venv module does not work here. On Debian or Ubuntu: apt install python{version}-venv, then again.")
+    stop(
+        f"Python's venv module does not work here. On Debian or Ubuntu: apt install python{version}-venv, then again."
+    )
 
 
 def install(kind: str) -> None:
@@ -75,13 +81,27 @@ def install(kind: str) -> None:
     if digest_of(kind) in ready or digest_of("test") in ready:
         return
     say(f"installing what {REQUIREMENTS[kind]} names (a minute or two, once)")
-    command = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", REQUIREMENTS[kind]]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "-r",
+        REQUIREMENTS[kind],
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-8:])
-        if any(word in done.stderr for word in ("NewConnectionError", "Temporary failure", "ConnectionError", "Max retries")):
-            stop("The package index cannot be reached. Connect to the network (or set PIP_INDEX_URL), then again:\n"
-                 "    nothing is lost, what was installed stays.\n\n" + tail)
+        if any(
+            word in done.stderr
+            for word in ("NewConnectionError", "Temporary failure", "ConnectionError", "Max retries")
+        ):
+            stop(
+                "The package index cannot be reached. Connect to the network (or set PIP_INDEX_URL), then again:\n"
+                "    nothing is lost, what was installed stays.\n\n" + tail
+            )
         stop("pip could not install the requirements:\n\n" + tail)
     stamp.write_text("\n".join([digest_of(kind)]) + "\n")
 
@@ -95,7 +115,9 @@ def system_packages() -> None:
             say(f"installing {' '.join(packages)} from Debian")
             if apt_install(*packages):
                 continue
-        say(f"missing: {command} (packages {' '.join(packages)}); the tests that need it will be skipped, loudly")
+        say(
+            f"missing: {command} (packages {' '.join(packages)}); the tests that need it will be skipped, loudly"
+        )
 
 
 def main() -> None:
@@ -103,7 +125,9 @@ def main() -> None:
     if kind not in REQUIREMENTS:
         stop("Say what for: python3 site/bootstrap.py run|test")
     if sys.version_info < (3, 11):
-        stop(f"Python 3.11 or newer is needed; this one is {sys.version.split()[0]}. Try: make PYTHON=python3.12 {kind}")
+        stop(
+            f"Python 3.11 or newer is needed; this one is {sys.version.split()[0]}. Try: make PYTHON=python3.12 {kind}"
+        )
     make_venv()
     install(kind)
     if kind == "test":

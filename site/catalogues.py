@@ -1,8 +1,8 @@
 """Interface sentences: collect them from the code, compile them without gettext.
 
-    python site/catalogues.py collect    needs xgettext; keeps translations, fails on none
-    python site/catalogues.py compile    pure Python
-    python site/catalogues.py merge F…   takes {"msgid": {"fr": …, "de": …}} files into the catalogues
+python site/catalogues.py collect    needs xgettext; keeps translations, fails on none
+python site/catalogues.py compile    pure Python
+python site/catalogues.py merge F…   takes {"msgid": {"fr": …, "de": …}} files into the catalogues
 """
 
 import json
@@ -31,13 +31,28 @@ def catalogue(app: str, language: str) -> Path:
 
 def collect() -> None:
     """Run makemessages per app, then write the files without line numbers so that diffs stay readable."""
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(ROOT / "site"), "DEBUG": "1"}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONPATH": str(ROOT / "site"),
+        "DEBUG": "1",
+    }
     for app in APPS:
         (ROOT / app / "locale").mkdir(exist_ok=True)
         subprocess.run(
-            [sys.executable, "-m", "django", "makemessages", "-v0", "--no-location", "--no-wrap",
-             *(f"-l{language}" for language in LANGUAGES)],
-            cwd=ROOT / app, env=environment, check=True,
+            [
+                sys.executable,
+                "-m",
+                "django",
+                "makemessages",
+                "-v0",
+                "--no-location",
+                "--no-wrap",
+                *(f"-l{language}" for language in LANGUAGES),
+            ],
+            cwd=ROOT / app,
+            env=environment,
+            check=True,
         )
         for language in LANGUAGES:
             path = catalogue(app, language)

@@ -66,8 +66,14 @@ class Processes:
     def start(self, name: str, *command: str) -> None:
         log = (RUN / "log" / f"{name}.log").open("ab")
         child = subprocess.Popen(
-            [sys.executable, *command], cwd=SITE, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent,  # noqa: PLW1509
+            [sys.executable, *command],
+            cwd=SITE,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
         )
         self.running.append((name, child))
 
@@ -85,7 +91,10 @@ class Processes:
         for name, child in self.running:
             if child.poll() is not None:
                 lines = (RUN / "log" / f"{name}.log").read_text(errors="replace").strip().splitlines()[-6:]
-                raise Trouble(f"{name} stopped by itself. The end of .run/log/{name}.log says:\n    " + "\n    ".join(lines))
+                raise Trouble(
+                    f"{name} stopped by itself. The end of .run/log/{name}.log says:\n    "
+                    + "\n    ".join(lines)
+                )
 
     def stop(self) -> None:
         # SIGTERM to each main process alone: django-q2 hangs when its whole group gets it.
@@ -107,8 +116,13 @@ class Processes:
 
 def manage(environment: dict[str, str], *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(SITE / "manage.py"), *arguments], env=environment, cwd=ROOT,
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        [sys.executable, str(SITE / "manage.py"), *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         (RUN / "log").mkdir(parents=True, exist_ok=True)
@@ -130,7 +144,7 @@ def environment_for(url: str) -> dict[str, str]:
         "ABONDE_SIMULATION": "1",
         "PUBLIC_ORIGIN": origin,
         "CSRF_TRUSTED_ORIGINS": origin,
-        "ABONDE_STANDIN_ISSUER": f"http://{HOST}:{IDENTITY}/api/v2",
+        "ABONDE_STANDIN_ISSUER": f"http://{HOST}:{IDENTITY}",
         "ABONDE_STANDIN_PSP": f"http://{HOST}:{PAYMENT}",
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
@@ -161,7 +175,9 @@ def reset() -> None:
 def prepare(children: Processes, environment: dict[str, str]) -> None:
     say("starting the stand-ins for FranceConnect and the payment provider")
     children.start("identity", "-m", "standins.franceconnect", "--port", str(IDENTITY))
-    children.start("payment", "-m", "standins.payments", "--port", str(PAYMENT), "--state", str(RUN / "payment.sqlite3"))
+    children.start(
+        "payment", "-m", "standins.payments", "--port", str(PAYMENT), "--state", str(RUN / "payment.sqlite3")
+    )
     children.wait_for("identity", f"http://{HOST}:{IDENTITY}/api/v2/.well-known/openid-configuration")
     children.wait_for("payment", f"http://{HOST}:{PAYMENT}/")
     say("preparing the database")
@@ -174,8 +190,12 @@ def prepare(children: Processes, environment: dict[str, str]) -> None:
 
 def closing_screen(environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, str(SITE / "manage.py"), "load_demonstration", "--who"], env=environment, cwd=ROOT,
-        capture_output=True, text=True, check=False,
+        [sys.executable, str(SITE / "manage.py"), "load_demonstration", "--who"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     print(done.stdout, flush=True)
     print("  Ctrl-C stops everything; the next `make run` finds it again. Logs: .run/log/\n", flush=True)
@@ -196,8 +216,20 @@ def run() -> None:
         prepare(children, environment)
         say("starting the web server and the worker")
         children.start(
-            "web", "-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{WEB}", "--worker-class", "gthread",
-            "--workers", "2", "--threads", "4", "--access-logfile", "-",
+            "web",
+            "-m",
+            "gunicorn",
+            "config.wsgi",
+            "--bind",
+            f"{HOST}:{WEB}",
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            "4",
+            "--access-logfile",
+            "-",
         )
         children.start("worker", "manage.py", "qcluster")
         children.wait_for("web", f"http://{HOST}:{WEB}/")

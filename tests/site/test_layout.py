@@ -18,7 +18,10 @@ def test_the_site_folder_never_becomes_a_package():
 def test_no_migration_is_missing():
     done = subprocess.run(
         [sys.executable, "site/manage.py", "makemigrations", "--check", "--dry-run"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
