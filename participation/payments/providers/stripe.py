@@ -189,7 +189,6 @@ class StripeProvider:
         wish: dict[str, Any] = {
             "payment_intent": intent,
             "amount": request.amount_cents,
-            "reason": "requested_by_customer",
             "metadata": {REFUND_KEY: str(request.key), PAYMENT_KEY: str(request.payment_key)},
         }
         return self._refund(
