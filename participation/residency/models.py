@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from defis.models import Campaign, Commune, Territory
@@ -43,6 +43,17 @@ class ResidencyProof(models.Model):
         verbose_name=_("checked by"),
     )
     expires_at = models.DateTimeField(_("valid until"), null=True, blank=True)
+    # At a counter: what the resident says there, what the first agent saw, and the second agent who confirms.
+    ticket = models.CharField(_("counter number"), max_length=10, blank=True)
+    age_seen = models.PositiveSmallIntegerField(_("seen to be at least"), null=True, blank=True)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("confirmed by"),
+    )
 
     class Meta:
         verbose_name = _("proof of residence")
@@ -54,6 +65,15 @@ class ResidencyProof(models.Model):
                 fields=["person", "territory"],
                 condition=Q(result="accepted"),
                 name="abonde_one_accepted_proof",
+            ),
+            models.UniqueConstraint(
+                fields=["ticket"], condition=~Q(ticket=""), name="abonde_counter_ticket_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True)
+                | Q(checked_by__isnull=True)
+                | ~Q(confirmed_by=F("checked_by")),
+                name="abonde_counter_takes_two_agents",
             ),
         ]
 
