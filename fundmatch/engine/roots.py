@@ -6,7 +6,6 @@ cannot occur: √N is never an integer plus one half.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import isqrt
 
 SCALE_DIGITS = 24
@@ -14,7 +13,6 @@ SCALE = 10**SCALE_DIGITS
 _FOUR_SQUARED = 4 * SCALE * SCALE
 
 
-@lru_cache(maxsize=1 << 16)
 def root(cents: int) -> int:
     """Return √cents in units of 10⁻²⁴, rounded to the nearest integer."""
     return (isqrt(cents * _FOUR_SQUARED) + 1) >> 1

@@ -9,15 +9,16 @@ a NUL, an id of more than 64 bytes, a wrong field) raises `Irregular`.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..arrays import Array, np
 from ..gifts.packed import PackedIds
 from ..limits import MAX_CENTS, MAX_ID
-from .hashing import IdTable, sorted_distinct
+from .hashing import IdTable, sorted_distinct, widened
 from .header import Header
 from .rows import Columns
 
@@ -43,18 +44,16 @@ def read_blocks(path: Path, header: Header, index: Mapping[str, int], on_bytes: 
     projects = IdTable(_packed_words([project.encode() for project in index]))
     parts = []
     done = header.offset
-    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-        for length, part in pool.map(
-            lambda block: (len(block), _columns(block, header, projects)), _blocks(path, header)
-        ):
-            parts.append(part)
-            done += length
-            if on_bytes is not None:
-                on_bytes(done / size)
+    blocks = _blocks(path, header)
+    for length, part in _parsed(blocks, header, projects, size):
+        parts.append(part)
+        done += length
+        if on_bytes is not None:
+            on_bytes(done / size)
     if not parts:
         raise Irregular
     width = max(part[0].shape[1] for part in parts)
-    words = np.concatenate([_widened(part[0], width) for part in parts])
+    words = np.concatenate([widened(part[0], width) for part in parts])
     project = np.concatenate([part[1] for part in parts])
     cents = np.concatenate([part[2] for part in parts])
     del parts
@@ -89,12 +88,26 @@ def _packed_words(ids: list[bytes]) -> Array:
     return np.frombuffer(data, dtype=">u8").reshape(-1, width).astype(np.uint64)
 
 
-def _widened(words: Array, width: int) -> Array:
-    if words.shape[1] == width:
-        return words
-    wide = np.zeros((words.shape[0], width), dtype=np.uint64)
-    wide[:, : words.shape[1]] = words
-    return wide
+def _parsed(
+    blocks: Iterator[bytes], header: Header, projects: IdTable, size: int
+) -> Iterator[tuple[int, tuple[Array, Array, Array]]]:
+    """Yield (bytes, columns) of each block, in order; two blocks at a time when there are several."""
+
+    def parse(block: bytes) -> tuple[int, tuple[Array, Array, Array]]:
+        return len(block), _columns(block, header, projects)
+
+    if size <= _BLOCK:
+        yield from map(parse, blocks)
+        return
+    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+        # One block ahead of the threads: the file is never in memory as a whole.
+        waiting: deque[Future[tuple[int, tuple[Array, Array, Array]]]] = deque()
+        for block in blocks:
+            waiting.append(pool.submit(parse, block))
+            if len(waiting) > 3:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _columns(block: bytes, header: Header, projects: IdTable) -> tuple[Array, Array, Array]:
@@ -112,23 +125,23 @@ def _columns(block: bytes, header: Header, projects: IdTable) -> tuple[Array, Ar
     if ends.size % 3:
         raise Irregular
     ends = ends.reshape(-1, 3)
-    if not (letters[ends[:, 2]] == _NEWLINE).all() or (letters[ends[:, :2]] == _NEWLINE).any():
+    stops = [np.ascontiguousarray(ends[:, field]) for field in range(3)]
+    # As many line ends as rows, and each row ends with one: none is elsewhere.
+    if block.count(b"\n") != len(ends) or not (letters[stops[2]] == _NEWLINE).all():
         raise Irregular
-    starts = np.empty_like(ends)
-    starts[0, 0] = _PAD
-    starts[1:, 0] = ends[:-1, 2] + 1
-    starts[:, 1:] = ends[:, :2] + 1
-    stops = ends
+    first = np.empty_like(stops[0])
+    first[0] = _PAD
+    np.add(stops[2][:-1], 1, out=first[1:])
+    starts = [first, stops[0] + 1, stops[1] + 1]
     if b"\r" in block:
-        stops = ends.copy()
-        stops[:, 2] -= letters[ends[:, 2] - 1] == _RETURN
+        stops[2] -= letters[stops[2] - 1] == _RETURN
     # A view of the eight bytes that begin at each byte.
     view = np.ndarray(shape=(len(data) - _WORD + 1,), dtype="<u8", buffer=data, strides=(1,))
-    donor = _words(view, starts[:, header.donor], stops[:, header.donor])
-    project = projects.ranks(_words(view, starts[:, header.project], stops[:, header.project]))
+    donor = _words(view, starts[header.donor], stops[header.donor])
+    project = projects.ranks(_words(view, starts[header.project], stops[header.project]))
     if project is None:
         raise Irregular
-    return donor, project, _amounts(view, starts[:, header.cents], stops[:, header.cents])
+    return donor, project, _amounts(view, starts[header.cents], stops[header.cents])
 
 
 _LOW_BYTES: Array = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
@@ -143,9 +156,11 @@ def _words(view: Array, start: Array, stop: Array) -> Array:
         raise Irregular
     words = np.empty((start.size, -(-longest // _WORD)), dtype=np.uint64)
     for column in range(words.shape[1]):
-        kept = np.clip(lengths - column * _WORD, 0, _WORD)
+        kept = lengths if longest <= _WORD else np.clip(lengths - column * _WORD, 0, _WORD)
         where = start if column == 0 else np.minimum(start + column * _WORD, view.size - 1)
-        words[:, column] = (view[where] & _LOW_BYTES[kept]).byteswap()
+        gathered = view[where]
+        gathered &= _LOW_BYTES[kept]
+        words[:, column] = gathered.byteswap(inplace=True)
     return words
 
 

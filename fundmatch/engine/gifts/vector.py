@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from ..arrays import Array, np
-from ..roots import root
 from . import Power
 from .rows import canonical_rows
+from .vector_roots import exact_roots
 
-_SUM_LIMIT = 1 << 62
+_SUM_BITS = 62
+_SUM_LIMIT = 1 << _SUM_BITS
 #: amounts up to this many cents find their root by direct index, larger ones by search
 _DIRECT = 1 << 22
 
@@ -181,8 +182,8 @@ def _segment_sums(values: Array, edges: Array) -> list[int]:
 def _sums_of_roots(amounts: Array, edges: Array) -> list[int]:
     """Return the sum of `root(amount)` of each segment.
 
-    One integer root per distinct amount, written as four limbs of 32 bits; limbs
-    add up in 64 bits (at most 2^31 gifts), and are put together once per project.
+    One integer root per distinct amount, cut into limbs whose sums fit 64 bits and
+    are put together once per project.
     """
     sums = [0] * (edges.size - 1)
     if not amounts.size:
@@ -197,11 +198,15 @@ def _sums_of_roots(amounts: Array, edges: Array) -> list[int]:
         inverse = place[amounts]
     else:
         distinct, inverse = np.unique(amounts, return_inverse=True)
-    data = b"".join([root(amount).to_bytes(16, "little") for amount in distinct.tolist()])
-    limbs = np.frombuffer(data, dtype="<u4").reshape(-1, 4)
-    for limb in range(4):
-        table = limbs[:, limb].astype(np.int64)
-        shift = 32 * limb
-        for project, part in enumerate(_segment_sums(table[inverse], edges)):
-            sums[project] += part << shift
+    high, low = exact_roots(distinct)
+    # Limbs as wide as their sums allow, so that there are few of them.
+    width = min(_SUM_BITS - int(amounts.size).bit_length(), 48)
+    limbs = [low & np.uint64((1 << width) - 1)]
+    limbs.append((low >> np.uint64(width) | high << np.uint64(64 - width)) & np.uint64((1 << width) - 1))
+    for shift in range(2 * width - 64, 48, width):
+        limbs.append(high >> np.uint64(shift) & np.uint64((1 << width) - 1))
+    for place, limb in enumerate(limbs):
+        if limb.any():
+            for project, part in enumerate(_segment_sums(limb.astype(np.int64)[inverse], edges)):
+                sums[project] += part << (place * width)
     return sums
