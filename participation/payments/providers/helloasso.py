@@ -411,7 +411,9 @@ def lines_of(payment: Json, states: Mapping[str, PaymentState]) -> Iterator[Sett
     cents, ident = own_cents(payment), str(payment["id"])
     intent = str((payment.get("order") or {}).get("checkoutIntentId") or "")
 
-    def line(line_id: str, kind: SettlementKind, gross: int, at: Any, **more: str) -> SettlementLine:
+    def line(
+        line_id: str, kind: SettlementKind, gross: int, at: Any, *, refund: str = "", payout: str = ""
+    ) -> SettlementLine:
         booked = read_time(at)
         if booked is None:
             raise ProviderUnavailable("garbled", f"no date on {line_id}")
@@ -425,7 +427,8 @@ def lines_of(payment: Json, states: Mapping[str, PaymentState]) -> Iterator[Sett
             provider_reference=intent,
             provider_payment=ident,
             raw_kind=f"{payment.get('state')}/{payment.get('cashOutState')}",
-            **more,
+            provider_refund=refund,
+            payout=payout,
         )
 
     yield line(f"payment-{ident}", SettlementKind.PAYMENT, cents, payment.get("date"))
@@ -436,7 +439,7 @@ def lines_of(payment: Json, states: Mapping[str, PaymentState]) -> Iterator[Sett
                 SettlementKind.REFUND,
                 -refund.amount_cents,
                 (refund.created_at or datetime.now(UTC)).isoformat(),
-                provider_refund=refund.provider_reference,
+                refund=refund.provider_reference,
             )
     if payment.get("state") == "Contested":
         changed = (payment.get("meta") or {}).get("updatedAt") or payment.get("date")

@@ -29,7 +29,10 @@ from participation.payments.port import (
 )
 from participation.payments.providers import records
 
-REFUSED = {Payment.State.FAILED: PaymentState.FAILED, Payment.State.EXPIRED: PaymentState.EXPIRED}
+REFUSED: dict[str, PaymentState] = {
+    Payment.State.FAILED: PaymentState.FAILED,
+    Payment.State.EXPIRED: PaymentState.EXPIRED,
+}
 
 
 class OfflineProvider:

@@ -53,16 +53,10 @@ class SimulatedFace(Face):
         if wish.get("notify_url") and not is_loopback(wish["notify_url"]):
             raise Problem(422, "bad_notify_url", "Ce simulateur n'envoie de messages qu'à cette machine.")
         expires = moment(wish["expires_at"]) if wish.get("expires_at") else None
+        names = ("title", "reference", "email", "return_url", "cancel_url", "notify_url")
+        texts: dict[str, Any] = {name: str(wish.get(name) or "") for name in names}
         payment = self.bank.open_payment(
-            face=self.name,
-            key=str(wish["key"]),
-            amount=amount,
-            currency="EUR",
-            expires_at=expires,
-            **{
-                name: str(wish.get(name) or "")
-                for name in ("title", "reference", "email", "return_url", "cancel_url", "notify_url")
-            },
+            face=self.name, key=str(wish["key"]), amount=amount, currency="EUR", expires_at=expires, **texts
         )
         return Reply.of(self.show(payment), 201)
 
