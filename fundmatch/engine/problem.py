@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from .gifts import Money
 
@@ -27,8 +27,7 @@ TOTAL = "total"
 CITIZENS = "citizens"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """`goal_cents` is None where the campaign keeps what it gets (no threshold)."""
 
     id: str

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from operator import itemgetter
 from typing import Any
 
 from . import problem as p
@@ -27,6 +28,7 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,31})(?:\.([0-9]+))?", re.ASCII)
 
 Frame = tuple[list[Project], list[Pot], Threshold | None]
 
+_PROJECT_KEYS = {"id", "goal_cents"}
 _COMMON_KEYS = {"id", "rule", "budget_cents", "cap_per_project_cents", "projects", "funders"}
 _KEYS = {
     p.LINEAR: _COMMON_KEYS | {"ratio", "order", "cap_per_donor_cents"},
@@ -140,20 +142,25 @@ def _frame(top: Mapping[str, Any]) -> Frame:
 
 
 def _projects(value: object, goal_needed: bool) -> list[Project]:
-    found = []
+    found: list[Project] = []
     for place, row in enumerate(_list(value, "projects")):
-        where = f"projects[{place}]"
-        item = _object(row, where)
-        _known(item, {"id", "goal_cents"}, where)
-        project_id = check_id(_required(item, "id", where), where)
-        goal = item.get("goal_cents")
+        if type(row) is not dict or not row.keys() <= _PROJECT_KEYS or "id" not in row:
+            where = f"projects[{place}]"
+            _known(_object(row, where), _PROJECT_KEYS, where)
+            _required(row, "id", where)
+        project_id, goal = row["id"], row.get("goal_cents")
+        if type(project_id) is not str or not (project_id.isascii() and 0 < len(project_id) <= MAX_ID):
+            check_id(project_id, f"projects[{place}]")
         if goal is not None:
-            goal = check_cents(goal, where, "goal_cents", minimum=1)
+            if type(goal) is not int or not 0 < goal <= MAX_CENTS:
+                check_cents(goal, f"projects[{place}]", "goal_cents", minimum=1)
         elif goal_needed:
-            raise InputError(where, f"project {shown(project_id)} has no goal, and there is a threshold")
+            raise InputError(
+                f"projects[{place}]", f"project {shown(project_id)} has no goal, and there is a threshold"
+            )
         found.append(Project(project_id, goal))
     _unique([project.id for project in found], "projects", "project")
-    return sorted(found, key=lambda project: project.id)
+    return sorted(found, key=itemgetter(0))
 
 
 def _threshold(value: object) -> Threshold | None:
@@ -407,6 +414,8 @@ def _known(item: Mapping[str, Any], keys: set[str], where: str) -> None:
 
 
 def _unique(ids: list[str], where: str, what: str) -> None:
+    if len(set(ids)) == len(ids):
+        return
     seen = set()
     for item in ids:
         if item in seen:

@@ -74,26 +74,31 @@ def result_digest(result: dict[str, Any]) -> str:
 
 def _projects(problem: Problem, settlement: Settlement) -> dict[str, Any]:
     citizens, donors = problem.money.citizens(), problem.money.donors()
+    pots = [(pot, settlement.allocations[pot.id].cents, settlement.raw[pot.id]) for pot in problem.pots]
     found = {}
     for rank, project in enumerate(problem.projects):
-        covering = [pot for pot in problem.pots if pot.covers(project.id)]
-        funded = rank in settlement.alive
-        match = {pot.id: settlement.allocations[pot.id].cents[rank] if funded else 0 for pot in covering}
-        found[project.id] = {
-            "funded": funded,
-            "citizens_cents": citizens[rank],
-            "donors": donors[rank],
-            "match_cents": match,
-            "total_cents": citizens[rank] + sum(match.values()) if funded else 0,
-            "raw": {pot.id: _raw_text(pot, settlement.raw[pot.id][rank]) for pot in covering}
-            if funded
-            else {},
-        }
+        covering = [item for item in pots if item[0].projects is None or project.id in item[0].projects]
+        row: dict[str, Any] = {"citizens_cents": citizens[rank], "donors": donors[rank]}
+        if rank in settlement.alive:
+            match = {pot.id: cents[rank] for pot, cents, _ in covering}
+            row |= {
+                "funded": True,
+                "match_cents": match,
+                "total_cents": citizens[rank] + sum(match.values()),
+                "raw": {
+                    pot.id: str(raw[rank]) if pot.scale == 1 else decimal_text(raw[rank], 6)
+                    for pot, _, raw in covering
+                },
+            }
+        else:
+            row |= {
+                "funded": False,
+                "match_cents": {pot.id: 0 for pot, _, _ in covering},
+                "total_cents": 0,
+                "raw": {},
+            }
+        found[project.id] = row
     return found
-
-
-def _raw_text(pot: Pot, raw: int) -> str:
-    return str(raw) if pot.scale == 1 else decimal_text(raw, 6)
 
 
 def _pot(problem: Problem, settlement: Settlement, pot: Pot) -> dict[str, Any]:

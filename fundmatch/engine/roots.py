@@ -20,8 +20,8 @@ def root(cents: int) -> int:
 
 def decimal_text(scaled: int, digits: int) -> str:
     """Return an integer counted in 10^-digits as a plain decimal, all digits shown."""
-    whole, part = divmod(scaled, 10**digits)
-    return f"{whole}.{part:0{digits}d}"
+    text = str(scaled).zfill(digits + 1)
+    return f"{text[:-digits]}.{text[-digits:]}"
 
 
 def shortest_decimal(scaled: int) -> str:

@@ -35,7 +35,7 @@ class Elimination:
 
 @dataclass(slots=True)
 class Settlement:
-    """Who is funded, what each pot pays, who left in which order."""
+    """Who is funded, what each pot pays, who left in which order; `raw` may still hold who left."""
 
     alive: set[int]
     allocations: dict[str, Allocation]
@@ -49,6 +49,7 @@ def settle(problem: Problem, progress: Progress | None = None) -> Settlement:
     alive = set(range(len(problem.projects)))
     eliminated: list[Elimination] = []
     shares: dict[str, Share] | None = None
+    raw: dict[str, dict[int, int]] = {}
     if problem.threshold is not None:
         if problem.threshold.base == CITIZENS:
             eliminated = _below_on_citizens(problem, problem.threshold)
@@ -57,11 +58,12 @@ def settle(problem: Problem, progress: Progress | None = None) -> Settlement:
             eliminated = eliminate_by_recomputation(problem, problem.threshold, amounts)
             alive.difference_update(item.rank for item in eliminated)
         else:
-            shares = {pot.id: _share(problem, pot, amounts, alive) for pot in problem.pots}
+            raw = {pot.id: amounts.of(pot, _covered(problem, pot, alive)) for pot in problem.pots}
+            shares = {pot.id: _share(problem, pot, raw[pot.id]) for pot in problem.pots}
             eliminated = _eliminate(problem, problem.threshold, shares, alive, progress)
     if shares is None:
-        shares = {pot.id: _share(problem, pot, amounts, alive) for pot in problem.pots}
-    raw = {pot.id: amounts.of(pot, _covered(problem, pot, alive)) for pot in problem.pots}
+        raw = {pot.id: amounts.of(pot, _covered(problem, pot, alive)) for pot in problem.pots}
+        shares = {pot.id: _share(problem, pot, raw[pot.id]) for pot in problem.pots}
     return Settlement(alive, {key: share.allocate() for key, share in shares.items()}, raw, eliminated)
 
 
@@ -80,8 +82,7 @@ def _covered(problem: Problem, pot: Pot, alive: set[int]) -> list[int]:
     return [rank for rank in sorted(alive) if problem.projects[rank].id in pot.projects]
 
 
-def _share(problem: Problem, pot: Pot, amounts: RawAmounts, alive: set[int]) -> Share:
-    raw = amounts.of(pot, _covered(problem, pot, alive))
+def _share(problem: Problem, pot: Pot, raw: dict[int, int]) -> Share:
     if pot.order == FCFS:
         return FirstComeShare(
             raw,
@@ -205,7 +206,8 @@ def eliminate_by_recomputation(
     while alive:
         bases = {rank: citizens[rank] for rank in alive}
         for pot in problem.pots:
-            for rank, cents in _share(problem, pot, amounts, alive).allocate().cents.items():
+            raw = amounts.of(pot, _covered(problem, pot, alive))
+            for rank, cents in _share(problem, pot, raw).allocate().cents.items():
                 bases[rank] += cents
         worst = min(alive, key=lambda rank: (_ratio_key(bases[rank], goals[rank]), rank))
         if bases[worst] * ratio.denominator >= ratio.numerator * goals[worst]:

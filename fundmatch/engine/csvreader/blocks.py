@@ -32,7 +32,7 @@ _WORD = 8
 _NEWLINE, _RETURN = 10, 13
 
 
-class Irregular(Exception):  # noqa: N818 - not an error: the careful reader takes over
+class Irregular(Exception):
     """The file is not of the plain kind."""
 
 

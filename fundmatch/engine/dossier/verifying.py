@@ -54,7 +54,7 @@ class Verification:
     merkle_root: str | None = None
 
 
-class _Differs(Exception):  # noqa: N818 - an answer, not an error
+class _Differs(Exception):
     pass
 
 

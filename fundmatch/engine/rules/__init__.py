@@ -17,6 +17,13 @@ from .linear import linear_raw
 from .pairwise import pairwise_raw
 from .quadratic import quadratic_raw, square_raw
 
+_BY_SUMS = {
+    p.QUADRATIC: quadratic_raw,
+    p.SQUARE: square_raw,
+    p.PROPORTIONAL: proportional_raw,
+    p.PER_DONOR: per_donor_raw,
+}
+
 
 class RawAmounts:
     """The raw amounts of all pots of one calculation; sums shared by several pots are made once."""
@@ -32,25 +39,16 @@ class RawAmounts:
             capped = self._money.capped_cents(pot.cap_per_donor_cents)
             return {rank: linear_raw(capped[rank], pot.ratio, pot.cap_per_project_cents) for rank in ranks}
         power = self.power(pot.min_donor_cents)
-        present = [rank for rank in ranks if power.donors[rank] >= max(pot.min_donors, 1)]
-        raw = dict.fromkeys(ranks, 0)
+        least = max(pot.min_donors, 1)
+        present = [rank for rank in ranks if power.donors[rank] >= least]
         if pot.rule == p.PAIRWISE:
             # The gifts to a project without enough donors still bind the pairs
             # of donors: T_ij is taken over all projects of the pot.
             amounts = pairwise_raw(cast(Gifts, self._money), set(ranks), pot.min_donor_cents, pot.m_cents)
-            raw.update((rank, amounts.get(rank, 0)) for rank in present)
-            return raw
-        for rank in present:
-            roots, cents, donors = power.roots[rank], power.cents[rank], power.donors[rank]
-            if pot.rule == p.QUADRATIC:
-                raw[rank] = quadratic_raw(roots, cents, donors)
-            elif pot.rule == p.SQUARE:
-                raw[rank] = square_raw(roots)
-            elif pot.rule == p.PROPORTIONAL:
-                raw[rank] = proportional_raw(cents)
-            else:
-                raw[rank] = per_donor_raw(donors)
-        return raw
+            raw = {rank: amounts[rank] for rank in present}
+        else:
+            raw = _BY_SUMS[pot.rule](power, present)
+        return dict.fromkeys(ranks, 0) | raw
 
     def power(self, min_donor_cents: int) -> Power:
         """Return (S, C, n) per project for a minimum per donor."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 
-def proportional_raw(cents: int) -> int:
+from ..gifts import Power
+
+
+def proportional_raw(power: Power, ranks: Iterable[int]) -> dict[int, int]:
     """Return C, in cents."""
-    return cents
+    return {rank: power.cents[rank] for rank in ranks}
 
 
-def per_donor_raw(donors: int) -> int:
+def per_donor_raw(power: Power, ranks: Iterable[int]) -> dict[int, int]:
     """Return n: one person, one voice."""
-    return donors
+    return {rank: power.donors[rank] for rank in ranks}

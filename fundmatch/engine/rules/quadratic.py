@@ -7,6 +7,9 @@ gifts, a project is owed S² and already has C.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..gifts import Power
 from ..roots import SCALE
 
 _MICRO = 10**6
@@ -15,20 +18,22 @@ _STEP = SCALE * SCALE // _MICRO
 _ONE_CENT = SCALE * SCALE
 
 
-def quadratic_raw(roots: int, cents: int, donors: int) -> int:
+def quadratic_raw(power: Power, ranks: Iterable[int]) -> dict[int, int]:
     """Return S² − C in millionths of a cent, rounded half up; exactly 0 for one donor or none.
 
     Statistics that no gifts can have (S² below C) count as 0.
     """
-    if donors < 2:
-        return 0
-    return max(0, _half_up(roots * roots - cents * _ONE_CENT))
+    roots, cents, donors = power
+    raw = {}
+    for rank in ranks:
+        if donors[rank] < 2:
+            raw[rank] = 0
+        else:
+            amount = (2 * (roots[rank] * roots[rank] - cents[rank] * _ONE_CENT) + _STEP) // (2 * _STEP)
+            raw[rank] = amount if amount > 0 else 0
+    return raw
 
 
-def square_raw(roots: int) -> int:
+def square_raw(power: Power, ranks: Iterable[int]) -> dict[int, int]:
     """Return S² in millionths of a cent, rounded half up (the convention of the wtfisqf-style simulators)."""
-    return _half_up(roots * roots)
-
-
-def _half_up(amount: int) -> int:
-    return (2 * amount + _STEP) // (2 * _STEP)
+    return {rank: (2 * power.roots[rank] ** 2 + _STEP) // (2 * _STEP) for rank in ranks}

@@ -19,6 +19,8 @@ from . import Allocation
 
 #: fewer groups than this are ranked faster without arrays
 _FEW_GROUPS = 48
+#: more projects than this are ranked faster by ranking all
+_MANY_QUESTIONS = 100
 #: remainders closer than this (in cents, for shares below 10^8 cents) are compared exactly
 _MARGIN = 1e-6
 _FLOAT_LIMIT = 10**8
@@ -37,9 +39,13 @@ class WaterShare:
         self._saturate = saturate
         self._unpaid = {rank for rank, amount in raw.items() if not amount}
         members: dict[int, list[int]] = {}
-        for rank in sorted(raw):
-            if raw[rank]:
-                members.setdefault(raw[rank], []).append(rank)
+        for rank, amount in sorted(raw.items()):
+            if not amount:
+                continue
+            if amount in members:
+                members[amount].append(rank)
+            else:
+                members[amount] = [rank]
         self._amounts = sorted(members, reverse=True)
         self._members = [members[amount] for amount in self._amounts]
         self._group = {amount: place for place, amount in enumerate(self._amounts)}
@@ -49,10 +55,9 @@ class WaterShare:
         self._rest = sum(
             amount * len(group) for amount, group in zip(self._amounts, self._members, strict=True)
         )
-        self._wanted = sum(
-            self._at_most_cap(amount) * len(group)
-            for amount, group in zip(self._amounts, self._members, strict=True)
-        )
+        self._wanted = self._rest
+        if cap is not None:
+            self._wanted -= sum(amount - cap * scale for amount in raw.values() if amount > cap * scale)
         self._settle()
 
     def remove(self, rank: int) -> None:
@@ -86,27 +91,21 @@ class WaterShare:
             found[rank] = floor
             if rest:
                 pending.append(rank)
-        if len(pending) == 1:
-            rank = pending[0]
-            found[rank] += self._receives_cent(rank)
-        elif pending:
-            extra = self._receivers()
-            for rank in pending:
-                found[rank] += rank in extra
+        extra = self._receivers_among(pending)
+        for rank in pending:
+            found[rank] += rank in extra
         return found
 
     def allocate(self) -> Allocation:
         cents = dict.fromkeys(self._unpaid, 0)
-        capped = []
-        for amount, group in zip(self._amounts, self._members, strict=True):
-            if not group:
-                continue
-            floor, _ = self._split(amount)
+        uncapped = self._first_uncapped()
+        capped = [rank for group in self._members[:uncapped] for rank in group]
+        cents.update(dict.fromkeys(capped, self._cap or 0))
+        splits = self._splits(uncapped)
+        for group, (floor, _) in zip(self._members[uncapped:], splits, strict=True):
             for rank in group:
                 cents[rank] = floor
-            if self._is_over(amount):
-                capped += group
-        for rank in self._receivers():
+        for rank in self._receivers(uncapped, splits):
             cents[rank] += 1
         return Allocation(cents, self._distributed(), self.level, frozenset(capped))
 
@@ -161,56 +160,69 @@ class WaterShare:
             return self._wanted // self._scale
         return self._budget
 
-    def _receivers(self) -> set[int]:
+    def _splits(self, uncapped: int) -> list[tuple[int, int]]:
+        """Return whole cents and remainder of the share of each group below the cap."""
+        numerator, denominator = self._numerator, self._denominator
+        return [divmod(amount * numerator, denominator) for amount in self._amounts[uncapped:]]
+
+    def _receivers(self, uncapped: int, splits: list[tuple[int, int]]) -> set[int]:
         """Return the projects that receive a missing cent."""
-        total = 0
-        waiting = []
-        for amount, group in zip(self._amounts, self._members, strict=True):
-            if group:
-                floor, rest = self._split(amount)
-                total += floor * len(group)
-                if rest:
-                    waiting.append((-rest, -amount, group))
-        missing = self._distributed() - total
+        members = self._members[uncapped:]
+        missing = self._distributed() - sum(map(len, self._members[:uncapped])) * (self._cap or 0)
+        missing -= sum(floor * len(group) for group, (floor, _) in zip(members, splits, strict=True))
         chosen: set[int] = set()
         if missing:
-            # A larger share is a larger raw amount, so the amount stands for it.
-            for _, _, group in sorted(waiting, key=lambda item: item[:2]):
-                chosen.update(group[: missing - len(chosen)])
-                if len(chosen) == missing:
-                    break
+            # A larger share is a larger raw amount, and the groups are in that order.
+            rests = [-rest for _, rest in splits]
+            for place in sorted(range(len(rests)), key=rests.__getitem__):
+                if rests[place]:
+                    chosen.update(members[place][: missing - len(chosen)])
+                    if len(chosen) == missing:
+                        break
         return chosen
 
-    def _receives_cent(self, rank: int) -> bool:
-        """Return whether one project, whose share has a remainder, receives a missing cent."""
-        if self._counts is None or self._denominator == 0:
-            return rank in self._receivers()
+    def _receivers_among(self, ranks: list[int]) -> set[int]:
+        """Return those of these projects (their shares have remainders) that receive a missing cent.
+
+        Where there are many groups and few questions, remainders are compared in
+        floating point, and exactly where floating point cannot tell.
+        """
         uncapped = self._first_uncapped()
+        if not ranks:
+            return set()
+        if self._counts is None or len(ranks) > _MANY_QUESTIONS or uncapped == len(self._amounts):
+            return self._receivers(uncapped, self._splits(uncapped))
         level = self._numerator / self._denominator
-        mine = self._raw[rank]
         amounts, counts = self._float_amounts[uncapped:], self._counts[uncapped:]
         if amounts[0] * level > _FLOAT_LIMIT:
-            return rank in self._receivers()
-        my_rest = mine * self._numerator % self._denominator
+            return self._receivers(uncapped, self._splits(uncapped))
         shares = amounts * level
         floors = np.floor(shares)
         rests = shares - floors
-        lead = rests - my_rest / self._denominator
-        ahead = lead > _MARGIN
-        unsure = np.flatnonzero((rests < _MARGIN) | (rests > 1 - _MARGIN) | (np.abs(lead) <= _MARGIN))
-        for place in unsure.tolist():
-            amount = self._amounts[uncapped + place]
-            floor, rest = self._split(amount)
-            floors[place] = floor
-            ahead[place] = (rest, amount) > (my_rest, mine)
+        edges = np.flatnonzero((rests < _MARGIN) | (rests > 1 - _MARGIN)).tolist()
+        for place in edges:
+            floors[place] = self._amounts[uncapped + place] * self._numerator // self._denominator
         capped = int(self._counts[:uncapped].sum()) * (self._cap or 0)
         missing = self._distributed() - capped - int(floors @ counts)
-        before = int(counts @ ahead) + bisect_left(self._members[self._group[mine]], rank)
-        return before < missing
+        found = set()
+        for rank in ranks:
+            mine = self._raw[rank]
+            my_rest = mine * self._numerator % self._denominator
+            lead = rests - my_rest / self._denominator
+            ahead = lead > _MARGIN
+            for place in [*edges, *np.flatnonzero(np.abs(lead) <= _MARGIN).tolist()]:
+                amount = self._amounts[uncapped + place]
+                ahead[place] = (amount * self._numerator % self._denominator, amount) > (my_rest, mine)
+            before = int(counts @ ahead) + bisect_left(self._members[self._group[mine]], rank)
+            if before < missing:
+                found.add(rank)
+        return found
 
     def _first_uncapped(self) -> int:
         """Return the place of the first group below the cap (a group that leaves keeps its place)."""
         low, high = 0, len(self._amounts)
+        if self._denominator == 0:
+            return high
         while low < high:
             middle = (low + high) // 2
             if self._is_over(self._amounts[middle]):
