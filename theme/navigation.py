@@ -56,10 +56,10 @@ def navigation(request: HttpRequest | None, page: Page | None = None) -> Navigat
         .descendant_of(home)
         .filter(
             Q(show_in_menus=True, depth=home.depth + 1)
-            | Q(plainpage__role__gt="")
-            | Q(accessibilitypage__isnull=False)
+            | Q(abonde_theme_plainpage__role__gt="")
+            | Q(abonde_theme_accessibilitypage__isnull=False)
         )
-        .annotate(role=F("plainpage__role"), is_accessibility=F("accessibilitypage"))
+        .annotate(role=F("abonde_theme_plainpage__role"), is_accessibility=F("abonde_theme_accessibilitypage"))
         .order_by("path")
     )
     menu: list[Link] = []

@@ -9,10 +9,11 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from theme.blocks import INLINE_FEATURES, TEXT_FEATURES, BodyBlock
+from theme.models.base import PrefixedPage
 from theme.panels import panels
 
 
-class HomePage(Page):
+class HomePage(PrefixedPage):
     """The first page: what this is, the campaign now (told by the other rooms), what editors add."""
 
     heading = models.CharField(_("heading"), max_length=120, help_text=_("The great sentence at the top."))
@@ -43,7 +44,7 @@ class HomePage(Page):
         return context
 
 
-class PlainPage(Page):
+class PlainPage(PrefixedPage):
     """A page of text. Some have a place in every footer."""
 
     class Role(models.TextChoices):
@@ -69,7 +70,7 @@ class PlainPage(Page):
         verbose_name_plural = _("pages of text")
 
 
-class AccessibilityPage(Page):
+class AccessibilityPage(PrefixedPage):
     """The declaration that the law asks for (décret 2019-768). What it claims comes from the setting."""
 
     organisation = models.CharField(_("organisation"), max_length=160, blank=True)

@@ -12,9 +12,10 @@ from wagtail.models import Page, PageViewRestriction
 from wagtail.url_routing import RouteResult
 
 from theme.components import Link
+from theme.models import PrefixedPage
 
 
-class TellingPage(Page):
+class TellingPage(PrefixedPage):
     """A public page about a record."""
 
     introduction = models.TextField(
