@@ -153,13 +153,13 @@ def _by_code(words: Array) -> tuple[Array, Array] | None:
     number -= 1
     distinct = np.empty((int(number[-1]) + 1, words.shape[1]), dtype=np.uint64)
 
-    def place(start: int) -> None:
+    def number_rows(start: int) -> None:
         span = slice(start, start + _CHUNK)
         codes[span] = number[codes[span]]
         # Every row of one id writes the same words.
         distinct[codes[span]] = words[span]
 
-    _in_chunks(place, count)
+    _in_chunks(number_rows, count)
     return distinct, codes
 
 
