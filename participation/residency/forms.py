@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from defis.models import Commune, Territory
+from participation.identity.digests import letters_of
 from participation.residency.statements import CURRENT, STATEMENTS
 from theme.forms import PublicForm
 
@@ -60,3 +61,64 @@ class DeclarationForm(PublicForm):
         version = self.data.get("version", CURRENT)
         text = STATEMENTS.get(version, STATEMENTS[CURRENT])
         self.fields["honour"].label = str(text) % {"postal_code": postal_code}
+
+
+class LetterForm(PublicForm):
+    """Where to send a code."""
+
+    recipient = forms.CharField(
+        label=_("Name on the letter box"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        error_messages={"required": _("Write the name that is on your letter box.")},
+    )
+    street = forms.CharField(
+        label=_("Number and street"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
+        error_messages={"required": _("Write the number and the street, for example 12 rue des Clefs.")},
+    )
+    code_postal = PostalCodeField(help_text=_("5 digits, for example 67600."))
+    commune = forms.CharField(
+        label=_("Commune"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "address-level2"}),
+        error_messages={"required": _("Write the name of your commune.")},
+    )
+
+    def __init__(self, *args: Any, territory: Territory, **kwargs: Any) -> None:
+        # Another form of the same page asks for a postal code too.
+        super().__init__(*args, **{"auto_id": "letter_%s", **kwargs})
+        self.territory = territory
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if {"code_postal", "commune"} <= set(cleaned):
+            communes = self.territory.communes.filter(postal_codes__contains=[cleaned["code_postal"]])
+            wanted = letters_of(cleaned["commune"])
+            found = [commune for commune in communes if letters_of(commune.name) == wanted]
+            if len(found) == 1:
+                cleaned["commune"] = found[0]
+            elif communes:
+                names = ", ".join(commune.name for commune in communes)
+                self.add_error(
+                    "commune", _("With this postal code, the commune is one of: %(names)s.") % {"names": names}
+                )
+            else:
+                self.add_error(
+                    "code_postal",
+                    _("This postal code is not in %(territory)s.") % {"territory": self.territory.name},
+                )
+        return cleaned
+
+
+class CodeForm(PublicForm):
+    """The code of a letter; it may be pasted."""
+
+    code = forms.CharField(
+        label=_("Code of the letter"),
+        max_length=20,
+        help_text=_("8 letters and digits, for example ABCD-EFGH."),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "characters"}),
+        error_messages={"required": _("Write the code that is in the letter.")},
+    )
