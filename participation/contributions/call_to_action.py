@@ -1,7 +1,6 @@
 """What a project page proposes to this visitor: one table, one function, at most one primary button.
 
-Resolution order: the campaign, then the project, then the person (the situations and their sentences come from
-the study of earlier platforms: one next step, always with its reason).
+Resolution order: the campaign, then the project, then the person. One next step, always with its reason.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from defis.models import Phase
 from theme.components import CallToAction
 from theme.moments import format_day, format_moment
 from theme.money import format_euros
@@ -43,11 +41,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class Situation:
-    """Campaign, project and person, as facts. Amounts in cents, times aware."""
+    """Campaign, project and person, as facts. Amounts in cents, times aware.
 
-    phase: Phase
-    # Public state of the project: open, coming, closed, funded, not_funded, cancelled, proposed.
-    project: str
+    `state` is the project's public state (defis.selectors.public_state_case), where the campaign already speaks
+    first: open, coming, closed, funded, not_funded, cancelled or proposed.
+    """
+
+    state: str
     opens_at: datetime
     closes_at: datetime
     results_at: datetime | None = None
@@ -56,7 +56,8 @@ class Situation:
     threshold_cents: int | None = None
     threshold_reached: bool = False
     goal_reached: bool = False
-    stops_at_goal: bool = False
+    # Its collection stops at the goal, and residents have given it.
+    closed_by_goal: bool = False
     standing: Standing = Standing()
 
 
@@ -92,8 +93,7 @@ def call_to_action(situation: Situation, addresses: Addresses) -> CallToAction:
 
 
 def _before(situation: Situation) -> CallToAction | None:
-    coming = situation.phase in {Phase.DRAFT, Phase.UPCOMING, Phase.SUBMISSIONS, Phase.SELECTION}
-    if not coming and situation.project != "coming":
+    if situation.state != "coming":
         return None
     line = _("The collection opens on %(day)s. You can read the projects now.")
     return CallToAction("coming", line % {"day": format_moment(situation.opens_at)}, kind="none")
@@ -101,12 +101,12 @@ def _before(situation: Situation) -> CallToAction | None:
 
 def _after(situation: Situation, addresses: Addresses) -> CallToAction | None:
     """The bell has rung for this project."""
-    if situation.project == "funded":
+    if situation.state == "funded":
         line = _("The project is funded: %(total)s.") % {"total": format_euros(situation.received_cents)}
         if situation.standing.given_cents:
             return CallToAction("funded", line, _("My contributions"), addresses.mine, "secondary")
         return CallToAction("funded", line, kind="none")
-    if situation.project == "not_funded":
+    if situation.state == "not_funded":
         return _refund(situation, addresses) or CallToAction(
             "not_funded",
             _("The project did not reach %(threshold)s. Everybody is refunded in full.")
@@ -117,7 +117,7 @@ def _after(situation: Situation, addresses: Addresses) -> CallToAction | None:
             addresses.projects,
             "secondary",
         )
-    if situation.project == "closed" or situation.phase in {Phase.CLOSED, Phase.PUBLISHED}:
+    if situation.state == "closed":
         line = _("The collection is over. We are checking the accounts. Your money is safe.")
         if situation.results_at is not None:
             said = _("The results come on %(day)s.") % {"day": format_day(situation.results_at)}
@@ -130,7 +130,7 @@ def _after(situation: Situation, addresses: Addresses) -> CallToAction | None:
 
 
 def _unavailable(situation: Situation, addresses: Addresses) -> CallToAction | None:
-    if situation.project == "cancelled":
+    if situation.state == "cancelled":
         return _refund(situation, addresses) or CallToAction(
             "cancelled",
             _("This project is cancelled. Everybody is refunded in full."),
@@ -138,13 +138,13 @@ def _unavailable(situation: Situation, addresses: Addresses) -> CallToAction | N
             addresses.projects,
             "secondary",
         )
-    if situation.project != "open":
+    if situation.state != "open":
         return CallToAction("proposed", _("This project does not receive contributions."), kind="none")
     return None
 
 
 def _goal_reached(situation: Situation, addresses: Addresses) -> CallToAction | None:
-    if not (situation.goal_reached and situation.stops_at_goal):
+    if not situation.closed_by_goal:
         return None
     return CallToAction(
         "goal",
@@ -171,9 +171,7 @@ def _refund(situation: Situation, addresses: Addresses) -> CallToAction | None:
         line = _("We are refunding you %(amount)s. You have nothing to do.") % {
             "amount": format_euros(standing.refund_cents)
         }
-    return CallToAction(
-        "refunded", line, _("See my refund"), addresses.of(standing.refund), "primary"
-    )
+    return CallToAction("refunded", line, _("See my refund"), addresses.of(standing.refund), "primary")
 
 
 def _payment_in_progress(situation: Situation, addresses: Addresses) -> CallToAction | None:

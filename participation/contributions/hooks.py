@@ -62,6 +62,8 @@ def _refund_window(campaign: Campaign, capabilities: Capabilities) -> Check:
         "refund_window",
         label,
         False,
-        _("The first contribution may have to be refunded after %(needed)s days; the provider allows %(limit)s.")
+        _(
+            "The first contribution may have to be refunded after %(needed)s days; the provider allows %(limit)s."
+        )
         % words,
     )

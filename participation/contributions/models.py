@@ -16,6 +16,9 @@ class OfflineDonor(models.Model):
     """Somebody who gave by cash or cheque at a counter, without an account."""
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="offline_donors")
+    batch = models.ForeignKey(
+        "abonde_participation.OfflineBatch", models.PROTECT, null=True, blank=True, related_name="donors"
+    )
     name = models.CharField(_("name"), max_length=200, blank=True)
     email = models.EmailField(_("e-mail"), blank=True)
     is_legal_person = models.BooleanField(_("legal person"), default=False)
@@ -28,6 +31,37 @@ class OfflineDonor(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"#{self.pk}"
+
+
+class OfflineBatch(models.Model):
+    """A counter's slip: cash and cheques entered by one agent with control totals, confirmed by another."""
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="offline_batches")
+    label = models.CharField(_("slip"), max_length=80)
+    # What the agent counted by hand, before typing: the typed lines must add up to it.
+    control_count = models.PositiveIntegerField(_("number of gifts"))
+    control_cents = models.PositiveBigIntegerField(_("total (cents)"))
+    received_on = models.DateField(_("received on"))
+    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("counter slip")
+        verbose_name_plural = _("counter slips")
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "label"], name="abonde_offline_batch_once"),
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True) | ~Q(confirmed_by=models.F("recorded_by")),
+                name="abonde_offline_batch_two_people",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
 
 
 class Contribution(models.Model):

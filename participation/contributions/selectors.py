@@ -37,11 +37,17 @@ def ceiling_of(campaign: Campaign) -> int:
 
 def left_for(person: Person, campaign: Campaign) -> int:
     """Cents that this person may still give in this campaign: payments in progress are counted as given."""
-    account = VoterMembership.objects.filter(person=person, campaign=campaign).values("voter")
-    # What was given through an account linked later hangs on its own row.
-    rows = Voter.objects.filter(Q(pk__in=account) | Q(merged_into__in=account))
-    engaged = Contribution.objects.filter(voter__in=rows, state__in=Contribution.ENGAGED).aggregate(cents=Sum("amount_cents"))["cents"]
-    return max(0, ceiling_of(campaign) - (engaged or 0))
+    membership = VoterMembership.objects.filter(person=person, campaign=campaign).first()
+    if membership is None:
+        return ceiling_of(campaign)
+    return max(0, ceiling_of(campaign) - engaged_cents(membership.voter_id))
+
+
+def engaged_cents(voter_id: int) -> int:
+    """Cents given or being given by a voter, and through accounts that turned out to be the same human."""
+    rows = Voter.objects.filter(Q(pk=voter_id) | Q(merged_into=voter_id))
+    engaged = Contribution.objects.filter(voter__in=rows, state__in=Contribution.ENGAGED)
+    return engaged.aggregate(cents=Sum("amount_cents"))["cents"] or 0
 
 
 def contributions_of(person: Person) -> QuerySet[Contribution]:

@@ -181,9 +181,9 @@ def _facts(voter_id: int, project_id: int, key: UUID) -> dict[str, Any]:
                       CASE WHEN p.stops_at_goal THEN
                         (SELECT f.citizens_cents FROM abonde_project_figures(ARRAY[p.id]) f) END AS citizens_cents,
                       (SELECT coalesce(sum(amount_cents), 0) FROM abonde_participation_contribution
-                       WHERE voter_id IN (SELECT id FROM abonde_participation_voter
-                                          WHERE id = %(voter)s OR merged_into_id = %(voter)s)
-                       AND state IN ('started', 'counted')) AS engaged,
+                       WHERE voter_id = ANY (ARRAY(SELECT id FROM abonde_participation_voter
+                                                   WHERE id = %(voter)s OR merged_into_id = %(voter)s))
+                         AND state IN ('started', 'counted')) AS engaged,
                       (SELECT id FROM abonde_participation_contribution
                        WHERE idempotency_key = %(key)s) AS contribution_id
                FROM abonde_defis_project p JOIN abonde_defis_campaign c ON c.id = p.campaign_id

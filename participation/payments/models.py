@@ -2,10 +2,12 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from defis.models import Organisation
 from participation.contributions.models import Contribution
 
 
@@ -68,7 +70,9 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_check_at"], condition=Q(state__in=["created", "pending"]), name="abonde_payment_to_check"
+                fields=["next_check_at"],
+                condition=Q(state__in=["created", "pending"]),
+                name="abonde_payment_to_check",
             ),
             models.Index(fields=["state"], name="abonde_payment_by_state"),
         ]
@@ -126,7 +130,9 @@ class Refund(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_try_at"], condition=Q(state__in=["created", "sent", "in_transit"]), name="abonde_refund_to_do"
+                fields=["next_try_at"],
+                condition=Q(state__in=["created", "sent", "in_transit"]),
+                name="abonde_refund_to_do",
             ),
         ]
 
@@ -154,3 +160,97 @@ class ProviderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}"
+
+
+class Reconciliation(models.Model):
+    """One comparison of a provider's books with ours, over a period."""
+
+    provider = models.CharField(max_length=16)
+    holder = models.ForeignKey(Organisation, models.PROTECT, related_name="reconciliations")
+    since = models.DateTimeField(_("from"))
+    until = models.DateTimeField(_("until"))
+    made_at = models.DateTimeField(_("made on"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    matched = models.PositiveIntegerField(_("matched"), default=0)
+    differences = models.PositiveIntegerField(_("differences"), default=0)
+    surplus = models.PositiveIntegerField(_("surplus"), default=0)
+    missing = models.PositiveIntegerField(_("missing"), default=0)
+
+    class Meta:
+        verbose_name = _("reconciliation")
+        verbose_name_plural = _("reconciliations")
+        ordering = ["-made_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.since:%Y-%m-%d}–{self.until:%Y-%m-%d}"
+
+
+class StatementLine(models.Model):
+    """One movement of a provider's books, and what it is in ours. Amounts in cents, + in, − out."""
+
+    class State(models.TextChoices):
+        MATCHED = "matched", _("matched")
+        DIFFERENT = "different", _("another amount")
+        SURPLUS = "surplus", _("unknown here")
+        EXPLAINED = "explained", _("explained by a human")
+
+    # Whose difference waits in suspense.
+    OPEN = (State.DIFFERENT, State.SURPLUS)
+
+    provider = models.CharField(max_length=16)
+    holder = models.ForeignKey(Organisation, models.PROTECT, related_name="statement_lines")
+    line_id = models.CharField(max_length=255)
+    kind = models.CharField(_("kind"), max_length=24)
+    gross_cents = models.BigIntegerField(_("gross (cents)"))
+    fee_cents = models.BigIntegerField(_("fee (cents)"), default=0)
+    net_cents = models.BigIntegerField(_("net (cents)"))
+    booked_at = models.DateTimeField(_("booked on"))
+    available_on = models.DateTimeField(null=True, blank=True)
+    payout = models.CharField(_("transfer"), max_length=255, blank=True)
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, null=True, blank=True, related_name="statement_lines"
+    )
+    refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="statement_lines")
+    state = models.CharField(_("state"), max_length=12, choices=State.choices)
+    # What the ledger holds in suspense because of this line (signed, as the line).
+    suspense_cents = models.BigIntegerField(default=0)
+    note = models.TextField(_("what a human should know"), blank=True)
+    noticed_at = models.DateTimeField(_("noticed on"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("owner"),
+    )
+    explained_at = models.DateTimeField(null=True, blank=True)
+    explanation = models.TextField(_("explanation"), blank=True)
+
+    class Meta:
+        verbose_name = _("line of a provider's statement")
+        verbose_name_plural = _("lines of providers' statements")
+        ordering = ["booked_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "line_id"], name="abonde_statement_line_once"),
+            models.CheckConstraint(
+                condition=Q(net_cents=models.F("gross_cents") - models.F("fee_cents")),
+                name="abonde_statement_line_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="explained") | ~Q(explanation=""),
+                name="abonde_statement_line_explained_why",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["holder"],
+                condition=Q(state__in=["different", "surplus"]),
+                name="abonde_statement_line_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.line_id}"

@@ -24,13 +24,16 @@ from participation.payments.refunds import run_refunds
 from participation.payments.settlement import settle_payment
 from tests.money import world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("proven")]
 AFTER = timedelta(days=41)
 
 
 @pytest.fixture
 def campaign(provider):
-    return world.campaign(projects=2, fee_bps=300)
+    made = world.campaign(fee_bps=300)
+    for _ in range(2):
+        world.project(made, goal_cents=5_000)
+    return made
 
 
 def give(project, provider, cents, person=None):

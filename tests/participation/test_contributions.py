@@ -21,7 +21,7 @@ from participation.payments.port import PaymentState
 from participation.payments.settlement import settle_payment
 from tests.money import world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("proven")]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from participation.payments.refunds import (
 from participation.payments.settlement import settle_payment
 from tests.money import world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("proven")]
 
 
 @pytest.fixture(params=[True, False], ids=["with keys", "without keys"])

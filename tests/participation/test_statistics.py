@@ -120,7 +120,14 @@ def test_the_worker_has_nothing_to_do_twice():
     project = campaign.projects.first()
     gift(project, Voter.objects.create(campaign=campaign, digest="1"), 100)
     assert refresh_statistics() == 1
-    assert refresh_statistics() == 0
+    # A transaction of somebody else, even in another database, holds the horizon back until it ends.
+    for _ in range(200):
+        if refresh_statistics() == 0:
+            break
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.05)")
+    else:
+        pytest.fail("the worker never rests")
 
 
 @pytest.mark.django_db(transaction=True)
