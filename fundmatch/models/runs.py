@@ -2,6 +2,7 @@
 
 import gzip
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -36,11 +37,17 @@ class MatchRun(models.Model):
     # The input of spec fundmatch/1, gzip of its canonical JSON: 10⁶ gifts fit.
     input_gzip = models.BinaryField()
     input_sha256 = models.CharField(max_length=64)
-    # Keys the pseudonyms of the givers in this input. Never published; corrections keep it.
+    # Which contribution each row of the input is, same order: what a receipt opens.
+    references_gzip = models.BinaryField(default=bytes)
+    # Makes the pseudonyms and the receipts of this round. Never published; later runs of the round keep it.
     donor_key = models.BinaryField(default=new_donor_key)
     result = models.JSONField()
     result_sha256 = models.CharField(max_length=64)
+    # Digests that the public will see: of the form in which the gifts may be published, under pseudonyms.
+    public = models.JSONField(default=dict)
     rules_sha256 = models.CharField(max_length=64)
+    # The same input without its gifts: projects, pots and threshold, read without unpacking a million rows.
+    parameters = models.JSONField(default=dict)
     # Ledger figures at the snapshot, to prove that what was shared is what was held.
     figures = models.JSONField(default=dict)
     created_at = models.DateTimeField(_("computed on"))
@@ -73,10 +80,19 @@ class MatchRun(models.Model):
         """Return the input of spec fundmatch/1, section 2, as it was stored."""
         return load_json(gzip.decompress(bytes(self.input_gzip)))
 
+    def read_references(self) -> list[str]:
+        """Return the reference of the contribution behind each row of the input."""
+        return gzip.decompress(bytes(self.references_gzip)).decode().split()
+
     @staticmethod
     def pack_input(value: dict[str, Any]) -> bytes:
         """Return what `input_gzip` holds; the same input gives the same bytes."""
         return gzip.compress(canonical_bytes(value), compresslevel=6, mtime=0)
+
+    @staticmethod
+    def pack_references(references: Iterable[str]) -> bytes:
+        """Return what `references_gzip` holds."""
+        return gzip.compress("\n".join(references).encode(), compresslevel=6, mtime=0)
 
 
 class Override(models.Model):
@@ -142,10 +158,15 @@ class Publication(models.Model):
     reason = models.TextField(_("why this version"), blank=True)
     dossier = models.CharField(max_length=200, help_text="Name in the private storage.")
     dossier_sha256 = models.CharField(max_length=64)
-    # Of the input and the result that the dossier holds: gifts, or sums per project where gifts would expose people.
+    # Of the input and the result that the dossier holds (sums per project where gifts would expose people).
     input_sha256 = models.CharField(max_length=64)
     result_sha256 = models.CharField(max_length=64)
     merkle_root = models.CharField(max_length=64, blank=True)
+    # {project reference: {funded, citizens_cents, donors, match_cents, total_cents}}, corrections included:
+    # what pages read, without the weight of a result that lists refunds one by one.
+    outcomes = models.JSONField(default=dict)
+    # {project reference: [facts of engine.explain]}: why each receives what it receives.
+    facts = models.JSONField(default=dict)
     # Whether the dossier lists gifts under pseudonyms (else sums per project).
     lists_gifts = models.BooleanField(default=True)
     # Givers and cents per commune (INSEE code), small cells already masked.

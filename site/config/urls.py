@@ -26,6 +26,7 @@ urlpatterns += i18n_patterns(
     path("", include("theme.urls")),
     path("", include("defis.urls")),
     path("", include("participation.urls")),
+    path("", include("fundmatch.urls")),
     path("", include(wagtail_urls)),
     prefix_default_language=False,
 )
