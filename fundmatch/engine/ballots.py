@@ -62,7 +62,7 @@ class Ballots:
     """The votes of an election, people with the same ballot counted together."""
 
     def __init__(self, costs: Mapping[str, int], votes: Iterable[Vote]) -> None:
-        """Read costs (project id → cost) and votes. Raises ValueError on an unknown project or a bad number."""
+        """Read costs (project id → cost) and votes. Raises ValueError on an unknown project or bad number."""
         self.ids = sorted(costs)
         if any(type(cost) is not int or cost < 0 for cost in costs.values()):
             raise ValueError("a cost is a non-negative integer")
