@@ -2,11 +2,17 @@
 
 from wagtail import hooks
 
+from participation.contributions import panels as contributions
 from participation.contributions.hooks import opening_checks, refund_cancelled_project
+from participation.contributions.states import gallery_states
 from participation.identity.links import account_links
 from participation.notifications.hooks import notify
 
+hooks.register("abonde_account_links", contributions.account_links)
 hooks.register("abonde_account_links", account_links)
+hooks.register("abonde_gallery_states", gallery_states)
 hooks.register("abonde_notify", notify)
 hooks.register("abonde_opening_checks", opening_checks)
+hooks.register("abonde_plan_links", contributions.plan_links)
 hooks.register("abonde_project_cancelled", refund_cancelled_project)
+hooks.register("abonde_project_panels", contributions.project_panels)

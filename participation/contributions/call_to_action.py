@@ -210,7 +210,7 @@ def _open(situation: Situation, addresses: Addresses) -> CallToAction:
             addresses.residence,
         )
     if standing.eligibility != "ok":
-        line = _("You cannot contribute to this campaign. Reason: %(reason)s")
+        line = _("You cannot contribute to this campaign. %(reason)s")
         return CallToAction(
             "ineligible",
             line % {"reason": standing.eligibility_sentence},

@@ -36,7 +36,7 @@ SITUATIONS: dict[str, Situation] = {
     "a-donne": replace(OPEN, standing=replace(KNOWN, given_cents=2_000, given_at=GIVEN_AT)),
     "plafond": replace(OPEN, standing=replace(KNOWN, left_cents=0, given_cents=20_000, given_at=GIVEN_AT)),
     "non-eligible": replace(
-        OPEN, standing=replace(KNOWN, eligibility="age", eligibility_sentence="il faut avoir 18 ans.")
+        OPEN, standing=replace(KNOWN, eligibility="age", eligibility_sentence="Il faut avoir 18 ans.")
     ),
     "paiement-en-attente": replace(OPEN, standing=replace(KNOWN, pending="7K2M9QXWPC")),
     "paiement-commence": replace(

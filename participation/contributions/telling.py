@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from participation.contributions.models import Contribution
 from participation.payments.models import Payment, Refund
@@ -151,7 +152,7 @@ def tag_of(contribution: Contribution, payment: Payment) -> Tag:
     told = tell(contribution, payment)
     if told.code == "counted":
         funded = contribution.project.status == contribution.project.Status.FUNDED
-        return Tag(_("final"), "success") if funded else Tag(_("recorded, collection in progress"), "info")
+        return Tag(pgettext("contribution", "final"), "success") if funded else Tag(_("recorded, collection in progress"), "info")
     return {
         "review": Tag(_("being checked"), "warning"),
         "pending": Tag(_("waiting for the bank"), "warning"),
@@ -159,8 +160,8 @@ def tag_of(contribution: Contribution, payment: Payment) -> Tag:
         "failed": Tag(_("payment refused"), "error"),
         "abandoned": Tag(_("not paid"), ""),
         "refunding": Tag(_("being refunded"), "warning"),
-        "refunded": Tag(_("refunded"), ""),
-        "disputed": Tag(_("cancelled"), "error"),
+        "refunded": Tag(pgettext("contribution", "refunded"), ""),
+        "disputed": Tag(pgettext("contribution", "cancelled"), "error"),
     }[told.code]
 
 

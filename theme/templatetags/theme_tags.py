@@ -6,16 +6,13 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.template.loader import get_template
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from theme.components import FundingBar, Link, funding_bar
 from theme.icons import PATHS
 from theme.models import AccessibilitySettings, BrandSettings
+from theme.moments import format_day, format_moment
 from theme.money import format_euros, format_percent
 from theme.navigation import Navigation, navigation
 from theme.panels import panels
@@ -57,17 +54,13 @@ def footer_roles(roles: str, nav: Navigation) -> list[Link]:
 @register.filter
 def day(moment: datetime | None) -> str:
     """« 4 décembre 2026 »."""
-    return date_format(localtime(moment), "DATE_FORMAT") if moment else ""
+    return format_day(moment) if moment else ""
 
 
 @register.filter
 def day_and_hour(moment: datetime | None) -> str:
     """« 4 décembre 2026 à 20 h », in the site's time zone."""
-    if not moment:
-        return ""
-    local = localtime(moment)
-    hour = date_format(local, _("H:i") if local.minute else pgettext("whole hour", "H:i"))
-    return _("%(day)s at %(hour)s") % {"day": date_format(local, "DATE_FORMAT"), "hour": hour}
+    return format_moment(moment) if moment else ""
 
 
 @register.simple_tag
