@@ -36,7 +36,13 @@ class ClosingError(Exception):
 
 @transaction.atomic
 def settle_campaign(
-    *, campaign: Campaign, funded: Shares, failed: Sequence[int], publication_key: str, user=None
+    *,
+    campaign: Campaign,
+    funded: Shares,
+    failed: Sequence[int],
+    publication_key: str,
+    computed_on: Mapping[int, int] | None = None,
+    user=None,
 ) -> None:
     """Post what a publication decided, in the caller's transaction.
 
@@ -44,10 +50,12 @@ def settle_campaign(
     campaign that holds money must be in one of them. Residents' money and called match become payable, less the
     agreed fee; what no project receives of a pledge is released. The same call again posts nothing; another
     `publication_key` (a corrected version) posts the differences of match and refuses to change who is funded.
+    `computed_on` (project pk -> residents' cents of the snapshot): refuses when the money held is not that any more.
     Raises ClosingError.
     """
     locks.hold_campaign(campaign.pk)
     _all_decided(campaign, funded, failed)
+    _still_as_computed(campaign, computed_on or {})
     post_pledges(campaign=campaign)
     projects = {p.pk: p for p in Project.objects.filter(pk__in=[*funded, *failed])}
     for project_id in sorted(funded):
@@ -175,6 +183,18 @@ def _all_decided(campaign: Campaign, funded: Shares, failed: Sequence[int]) -> N
     )
     if forgotten := {pk for pk in with_money - set(funded) - set(failed) if not is_settled(pk)}:
         raise ClosingError(f"Projects that hold money and have no decision: {sorted(forgotten)}.")
+
+
+def _still_as_computed(campaign: Campaign, computed_on: Mapping[int, int]) -> None:
+    """A payment found, refunded or disputed since the calculation changes every share: compute again."""
+    changed = [
+        project_id
+        for project_id, cents in sorted(computed_on.items())
+        if not is_settled(project_id)
+        and balance_of(campaign.fund.legal_holder, accounts.escrow(campaign.pk, project_id)) != cents
+    ]
+    if changed:
+        raise ClosingError(f"The money of these projects changed since the calculation: {changed}.")
 
 
 def _is_funded(project_id: int) -> bool:

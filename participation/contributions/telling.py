@@ -152,7 +152,11 @@ def tag_of(contribution: Contribution, payment: Payment) -> Tag:
     told = tell(contribution, payment)
     if told.code == "counted":
         funded = contribution.project.status == contribution.project.Status.FUNDED
-        return Tag(pgettext("contribution", "final"), "success") if funded else Tag(_("recorded, collection in progress"), "info")
+        return (
+            Tag(pgettext("contribution", "final"), "success")
+            if funded
+            else Tag(_("recorded, collection in progress"), "info")
+        )
     return {
         "review": Tag(_("being checked"), "warning"),
         "pending": Tag(_("waiting for the bank"), "warning"),

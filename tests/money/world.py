@@ -1,9 +1,14 @@
 """A small territory for tests about money: one fund, one open campaign, projects, people, a provider in memory."""
 
 import itertools
+import threading
 import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from django.db import connection
 
 from defis.clock import database_now
 from defis.models import (
@@ -18,7 +23,10 @@ from defis.models import (
     Project,
     Territory,
 )
+from participation.contributions.selectors import payment_of
+from participation.contributions.services import start_contribution
 from participation.identity.models import Person, Voter, VoterMembership
+from participation.payments.models import Payment
 from participation.payments.port import (
     Capabilities,
     Hint,
@@ -34,6 +42,33 @@ from participation.payments.port import (
 )
 
 _numbers = itertools.count(1)
+
+
+def unproven(test):
+    """Mark a test that shows what happens without a lock: the invariants do not hold after it."""
+    test.unproven = True
+    return test
+
+
+def race(jobs: Sequence[Callable], workers: int = 8) -> list:
+    """Run the jobs at once, each thread on its own connection; their results or exceptions, in order."""
+    workers = min(workers, len(jobs))
+    gate = threading.Barrier(workers)
+    local = threading.local()
+
+    def run(job):
+        try:
+            if not getattr(local, "started", False):
+                local.started = True
+                gate.wait(timeout=30)
+            return job()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(run, jobs))
 
 
 def organisation(kind: str = "foundation", **fields) -> Organisation:
@@ -126,6 +161,21 @@ def voter(person: Person, campaign: Campaign) -> Voter:
     """Make the person a voter of the campaign without going through sign-in."""
     made = Voter.objects.create(campaign=campaign, digest=uuid.uuid4().hex)
     VoterMembership.objects.create(voter=made, campaign=campaign, person=person)
+    return made
+
+
+def start(person: Person, project: Project, cents: int = 2_000, key: uuid.UUID | None = None) -> Payment:
+    """A contribution of a person who is a voter; returns its payment, waiting at the provider."""
+    contribution = start_contribution(
+        person=person, project=project, amount_cents=cents, idempotency_key=key or uuid.uuid4()
+    )
+    return payment_of(contribution)
+
+
+def resident(campaign: Campaign) -> Person:
+    """A person who may vote in the campaign."""
+    made = person()
+    voter(made, campaign)
     return made
 
 
