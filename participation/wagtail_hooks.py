@@ -7,6 +7,7 @@ from participation.contributions.hooks import opening_checks, refund_cancelled_p
 from participation.contributions.states import gallery_states
 from participation.identity.links import account_links
 from participation.notifications.hooks import notify
+from participation.residency import hooks as residency
 
 hooks.register("abonde_account_links", contributions.account_links)
 hooks.register("abonde_account_links", account_links)
@@ -16,3 +17,6 @@ hooks.register("abonde_opening_checks", opening_checks)
 hooks.register("abonde_plan_links", contributions.plan_links)
 hooks.register("abonde_project_cancelled", refund_cancelled_project)
 hooks.register("abonde_project_panels", contributions.project_panels)
+hooks.register("register_admin_menu_item", residency.menu_item)
+hooks.register("register_admin_urls", residency.admin_urls)
+hooks.register("register_log_actions", residency.log_actions)
