@@ -181,6 +181,33 @@ def test_an_unknown_return_address_is_not_found(client, db):
     assert client.get(f"/paiement/retour/{uuid4()}/").status_code == 404
 
 
+@pytest.mark.parametrize("fault", [None, "duplicate", "bad_signature"])
+def test_the_stand_in_s_own_messages_reach_the_site_and_count_once(
+    settings, live_server, wired, transactional_db, fault
+):
+    providers = settings.ABONDE_PAYMENT_PROVIDERS
+    settings.ABONDE_PAYMENT_PROVIDERS = {
+        **providers,
+        "simulated": {**providers["simulated"], "NOTIFY_URL": live_server.url + HOOK},
+    }
+    settings.PUBLIC_ORIGIN = live_server.url
+    wired.tell("webhooks", enabled=True)
+    payment = started()
+    if fault:
+        wired.misbehave("webhook", fault, count=10)
+    wired.pay(payment.key)
+    if fault == "bad_signature":
+        assert wired.flush(0.5)["delivered"] == 0
+        assert not ProviderEvent.objects.exists()
+        return
+    assert wired.flush()["waiting"] == 0
+    assert ProviderEvent.objects.get().deliveries == (10 if fault else 1)
+    handle_events()
+    payment.refresh_from_db()
+    assert payment.state == Payment.State.PAID
+    assert payment.ledger_transactions.filter(kind="payment").count() == 1
+
+
 # --- Registry and settings ------------------------------------------------------------------------------
 def test_a_provider_that_is_not_configured_is_named_in_the_error():
     with pytest.raises(ImproperlyConfigured, match="lydia"):

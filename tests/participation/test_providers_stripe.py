@@ -111,6 +111,18 @@ def test_a_500_is_replayed_for_its_key_and_another_attempt_gets_through(provider
     assert payment_standin.totals("stripe")["refunded_cents"] == 5000
 
 
+def test_a_key_is_forgotten_after_a_day_so_only_looking_protects(provider, payment_standin):
+    asked, snapshot = paid(provider, payment_standin)
+    mine = order(asked, snapshot, 2000)
+    provider.refund(mine)
+    provider.refund(mine)
+    assert payment_standin.totals("stripe")["refunded_cents"] == 2000
+    payment_standin.tell("clock", offset_seconds=25 * 3600)
+    assert [one.our_key for one in provider.find_refunds(snapshot.provider_reference)] == [mine.key]
+    provider.refund(mine)
+    assert payment_standin.totals("stripe")["refunded_cents"] == 4000, "the trap that find_refunds avoids"
+
+
 def test_the_fee_and_the_charge_s_own_time_are_told(provider, payment_standin):
     asked = request()
     started = provider.start(asked)

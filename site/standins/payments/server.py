@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from datetime import timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,11 +20,12 @@ from standins.payments.face_simulated import SimulatedFace
 from standins.payments.face_stripe import StripeFace
 from standins.payments.faults import Fault, Faults
 from standins.payments.page import PaymentPage
-from standins.payments.store import Store, iso
+from standins.payments.store import Store, iso, moment
 
 BEFORE = {"error_before", "timeout_before"}
 AFTER = {"error_after", "timeout_after", "close_after", "garbage"}
 MAXIMUM_BODY = 1_000_000
+KEYS_LIVE = timedelta(hours=24)  # Stripe promises no more
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -138,6 +140,9 @@ class Provider:
     def _saved(self, face: Face, key: str, request: Request) -> Reply | None:
         saved = self.store.row("SELECT * FROM idempotency WHERE face = ? AND key = ?", face.name, key)
         if saved is None:
+            return None
+        if moment(saved["at"]) < self.store.now() - KEYS_LIVE:
+            self.store.run("DELETE FROM idempotency WHERE face = ? AND key = ?", face.name, key)
             return None
         if saved["fingerprint"] != request.fingerprint:
             raise Problem(
