@@ -194,6 +194,8 @@ class _PotMoves:
         old = [self.raw[rank] for rank in changed]
         new = list(changed.values())
         total = self._prefix[-1] - math.fsum(old) + math.fsum(new)
+        if budget <= 0:
+            return 0.0
         if total <= 0:
             return 1.0
         level = budget / total
