@@ -99,6 +99,11 @@ def fees(campaign_id: int) -> Account:
     return Account(f"fees:{campaign_id}", Kind.FEES, Side.DEBIT, may_overdraw=True, campaign_id=campaign_id)
 
 
+def provider_fees() -> Account:
+    """What a provider keeps that belongs to no single payment (subscription, transfer)."""
+    return Account("fees", Kind.FEES, Side.DEBIT, may_overdraw=True)
+
+
 def sponsor(campaign_id: int) -> Account:
     """What the bearer of the fees owes: a refunded contributor gets everything back, so somebody else pays."""
     return Account(

@@ -70,9 +70,10 @@ class ContributionView(OwnView):
         if found is None:
             raise Http404
         self.contribution = found
-        payments = list(found.payments.all())
-        live = {*Payment.OPEN, Payment.State.PAID, Payment.State.REVIEW}
-        self.payment = next((p for p in payments if p.state in live), payments[0])
+        payment = telling_payment(found)
+        if payment is None:
+            raise Http404
+        self.payment = payment
 
     def ask_provider(self) -> None:
         """Let the provider speak again, not more often than a page needs."""
@@ -198,9 +199,7 @@ class MyContributions(OwnView):
     def get(self, request: HttpRequest) -> HttpResponse:
         lines = []
         for contribution in contributions_of(self.person).select_related("campaign"):
-            payments = list(contribution.payments.all())
-            live = {*Payment.OPEN, Payment.State.PAID, Payment.State.REVIEW}
-            payment = next((p for p in payments if p.state in live), payments[0] if payments else None)
+            payment = telling_payment(contribution)
             if payment is not None:
                 lines.append((contribution, payment, tag_of(contribution, payment)))
         now = database_now()
@@ -217,6 +216,13 @@ class MyContributions(OwnView):
                 "projects_url": projects_address(request),
             },
         )
+
+
+def telling_payment(contribution: Contribution) -> Payment | None:
+    """The payment that tells where a (prefetched) contribution stands: the live one, else the last."""
+    payments = list(contribution.payments.all())
+    live = {*Payment.OPEN, Payment.State.PAID, Payment.State.REVIEW}
+    return next((p for p in payments if p.state in live), payments[0] if payments else None)
 
 
 def _mine() -> Link:
