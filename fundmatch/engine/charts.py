@@ -23,6 +23,7 @@ WIDTH = 360  # of the drawing: a phone's, so that words stay readable there
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 40
 _BAR, _GAP = 10, 3
 _TICKS = 4
+_LONGEST = 56  # letters on a line
 
 Money = Callable[[int], str]
 Number = Callable[[float], str]
@@ -60,7 +61,7 @@ def shares_by_rule(
     room = WIDTH - _LEFT - _RIGHT - 60
     parts, y = [_legend(labels)], 16 + 16 * len(rules)
     for project in projects[:limit]:
-        parts.append(_text(0, y + 10, names.get(project, project), "fm-chart__name"))
+        parts.append(_text(0, y + 10, _short(names.get(project, project)), "fm-chart__name"))
         y += 16
         for number, rule in enumerate(rules):
             amount = cents[rule].get(project, 0)
@@ -268,7 +269,7 @@ def _legend(labels: Sequence[str], *, lines: bool = False) -> str:
             )
         else:
             found.append(_bar(0, y, 28, number))
-        found.append(_text(34, y + 9, label, "fm-chart__legend"))
+        found.append(_text(34, y + 9, _short(label), "fm-chart__legend"))
     return "".join(found)
 
 
@@ -298,11 +299,21 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _text(x: float, y: float, words: str, kind: str, anchor: str = "start") -> str:
-    clean = "".join(letter if letter.isprintable() else " " for letter in words)
     return (
         f'<text class="{kind}" x="{round(x, 1)}" y="{round(y, 1)}" font-size="11" fill="currentColor" '
-        f'text-anchor="{anchor}">{escape(clean).replace("%KEY%", "")}</text>'
+        f'text-anchor="{anchor}">{_clean(words)}</text>'
     )
+
+
+def _clean(words: str) -> str:
+    """Text that XML can hold; `%KEY%` is ours."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in words)
+    return escape(printable.replace("%KEY%", ""))
+
+
+def _short(words: str) -> str:
+    """A name on one line of the picture; the table has it whole."""
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"
 
 
 def _svg(
@@ -317,6 +328,6 @@ def _svg(
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="fm-chart" role="img" aria-labelledby={labelled} '
         f'width="100%" viewBox="0 0 {WIDTH} {round(height)}" focusable="false">'
-        f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+        f'<title id="{key}-title">{_clean(title)}</title><desc id="{key}-desc">{_clean(description)}</desc>'
         f"{body}</svg>"
     )
