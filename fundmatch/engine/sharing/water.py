@@ -103,8 +103,10 @@ class WaterShare:
         cents.update(dict.fromkeys(capped, self._cap or 0))
         splits = self._splits(uncapped)
         for group, (floor, _) in zip(self._members[uncapped:], splits, strict=True):
-            for rank in group:
-                cents[rank] = floor
+            if len(group) == 1:
+                cents[group[0]] = floor
+            else:
+                cents.update(dict.fromkeys(group, floor))
         for rank in self._receivers(uncapped, splits):
             cents[rank] += 1
         return Allocation(cents, self._distributed(), self.level, frozenset(capped))
@@ -175,10 +177,11 @@ class WaterShare:
             # A larger share is a larger raw amount, and the groups are in that order.
             rests = [-rest for _, rest in splits]
             for place in sorted(range(len(rests)), key=rests.__getitem__):
-                if rests[place]:
-                    chosen.update(members[place][: missing - len(chosen)])
-                    if len(chosen) == missing:
-                        break
+                if missing == len(chosen):
+                    break
+                group = members[place]
+                if rests[place] and group:
+                    chosen.update(group[: missing - len(chosen)])
         return chosen
 
     def _receivers_among(self, ranks: list[int]) -> set[int]:
