@@ -21,8 +21,8 @@ def published_funding(projects: Sequence[Project]) -> Mapping[int, Funding]:
     campaigns = {project.campaign_id for project in decided.values()}
     newest = (
         Publication.objects.filter(campaign__in=campaigns)
-        .order_by("campaign", "-version")
-        .distinct("campaign")
+        .order_by("campaign_id", "-version")
+        .distinct("campaign_id")
     )
     publications = {
         p.campaign_id: p for p in newest.only("campaign_id", "version", "outcomes", "published_at")

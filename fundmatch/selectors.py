@@ -43,7 +43,7 @@ def published_campaigns(locale: Locale | None = None) -> list[Publication]:
     pages = ResultsPage.objects.live()
     if locale is not None:
         pages = pages.filter(locale=locale)
-    newest = Publication.objects.order_by("campaign", "-version").distinct("campaign")
+    newest = Publication.objects.order_by("campaign_id", "-version").distinct("campaign_id")
     found = (
         Publication.objects.filter(pk__in=newest.values("pk"))
         .select_related("campaign__fund__territory", "run")
