@@ -11,8 +11,8 @@ from theme.money import format_euros
 
 # The engine's own bound (spec fundmatch/1, section 1).
 MOST_CENTS = 10**15
-_AMOUNT = re.compile(r"(\d{1,3}(?:[ .]\d{3})+|\d+)(?:[.,](\d{1,2}))?")
-_TOO_PRECISE = re.compile(r"\d+[.,]\d{3,}")
+_AMOUNT = re.compile(r"(\d{1,3}(?:[ .]\d{3})+|\d+)(?:[.,](\d{1,2}))?", re.ASCII)
+_TOO_PRECISE = re.compile(r"\d+[.,]\d{3,}", re.ASCII)
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 
 

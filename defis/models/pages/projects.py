@@ -111,7 +111,8 @@ class ProjectPage(RoutablePageMixin, TellingPage):
 
     def clean(self) -> None:
         super().clean()
-        if self.project_id is None:
+        # An alias shows its source elsewhere: it is not a second page of the project.
+        if self.project_id is None or self.alias_of_id is not None:
             return
         twins = ProjectPage.objects.filter(project=self.project_id, locale=self.locale_id).exclude(pk=self.pk)
         if twins.exists():
