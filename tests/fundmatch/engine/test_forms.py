@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fundmatch.engine import compute
 from fundmatch.engine.arrays import np
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,6 +92,38 @@ def test_first_come_first_served_keeps_the_order_in_time(tmp_path, fundmatch, ba
     assert one == fundmatch("compute", path, python=bare_python).stdout
     path.write_text(json.dumps(shuffled(value, 1)))
     assert json.loads(fundmatch("compute", path).stdout)["input_sha256"] != json.loads(one)["input_sha256"]
+
+
+def test_sums_beyond_64_bits_are_exact():
+    rows = [[f"d{number}", "P", 10**15] for number in range(10_000)]
+    result = compute(
+        {
+            "spec": "fundmatch/1",
+            "projects": [{"id": "P"}],
+            "contributions": rows,
+            "pots": [{"id": "fund", "rule": "proportional", "budget_cents": 10**15}],
+        }
+    )
+    assert result["projects"]["P"]["citizens_cents"] == 10**19
+    assert result["projects"]["P"]["raw"]["fund"] == str(10**19)
+
+
+def test_roots_in_arrays_are_the_roots_in_integers():
+    if np is None:
+        pytest.skip("NumPy is not installed: its roots were NOT compared")
+    from fundmatch.engine.gifts.vector_roots import LARGEST, exact_roots
+    from fundmatch.engine.roots import root
+
+    chance = random.Random(2)
+    for largest in (1000, 10**6, 1 << 22, 10**9, LARGEST - 1, 10**18):
+        amounts = set(range(1, 1000)) | {largest}
+        for _ in range(2000):
+            near = chance.randint(1, int(largest**0.5)) ** 2
+            amounts |= {near - 1, near, near + 1, chance.randint(1, largest)}
+        amounts = sorted(amount for amount in amounts if 1 <= amount <= largest)
+        high, low = exact_roots(np.array(amounts, dtype=np.int64))
+        found = [(one << 64) + other for one, other in zip(high.tolist(), low.tolist(), strict=True)]
+        assert found == [root(amount) for amount in amounts]
 
 
 def _pyodide(version):
