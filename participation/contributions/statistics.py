@@ -65,24 +65,28 @@ def figures_of(project_ids: Sequence[int]) -> dict[int, Figures]:
 def refresh_statistics(project_ids: Iterable[int] | None = None) -> int:
     """Move the horizon of the roll-up; returns how many projects changed. One worker at a time.
 
-    `project_ids`: these only, else every project that has contributions above its horizon.
+    `project_ids`: these only, else every project that has contributions. Those without news only get the new
+    horizon, so that no reader ever has a long tail to add.
     """
     with transaction.atomic():
         if not locks.try_statistics():
             return 0
-        ids = list(project_ids) if project_ids is not None else _stale()
+        ids = list(project_ids) if project_ids is not None else _with_contributions()
         if not ids:
             return 0
         with connection.cursor() as cursor:
             # One statement, one snapshot: everything below its oldest running transaction is final.
             cursor.execute(
                 """SELECT f.project_id, f.citizens_cents, f.donors, f.matchable_cents, f.matchable_donors,
-                          f.sum_of_roots, f.old_roots, f.new_roots, now.horizon::text
+                          f.sum_of_roots, f.old_roots, f.new_roots, f.horizon::text, now.horizon::text,
+                          s.citizens_cents, s.donors, s.matchable_cents, s.matchable_donors
                    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon) now,
-                        LATERAL abonde_project_figures(%s, now.horizon) f""",
+                        LATERAL abonde_project_figures(%s, now.horizon) f
+                   LEFT JOIN abonde_participation_projectstatistics s ON s.project_id = f.project_id""",
                 [ids],
             )
             rows = cursor.fetchall()
+            news = [row for row in rows if row[8] == "0" or row[6] or row[7] or row[1:5] != row[10:14]]
             cursor.executemany(
                 """INSERT INTO abonde_participation_projectstatistics
                      (project_id, citizens_cents, donors, matchable_cents, matchable_donors, sum_of_roots,
@@ -93,9 +97,16 @@ def refresh_statistics(project_ids: Iterable[int] | None = None) -> int:
                      matchable_cents = excluded.matchable_cents, matchable_donors = excluded.matchable_donors,
                      sum_of_roots = excluded.sum_of_roots, refreshed_at = excluded.refreshed_at,
                      cluster = excluded.cluster, horizon = excluded.horizon""",
-                [(*row[:5], _roots(row[5], row[6], row[7]), clock_shift(), row[8]) for row in rows],
+                [(*row[:5], _roots(row[5], row[6], row[7]), clock_shift(), row[9]) for row in news],
             )
-        return len(rows)
+            changed = {row[0] for row in news}
+            if idle := [row[0] for row in rows if row[0] not in changed]:
+                cursor.execute(
+                    """UPDATE abonde_participation_projectstatistics SET horizon = %s::xid8
+                       WHERE project_id = ANY (%s)""",
+                    [rows[0][9], idle],
+                )
+        return len(news)
 
 
 def _roots(known: int, old: Sequence[int] | None, new: Sequence[int] | None) -> int:
@@ -108,24 +119,12 @@ def _roots(known: int, old: Sequence[int] | None, new: Sequence[int] | None) -> 
     return int(known) + sum(n * root(cents) for cents, n in count.items() if n)
 
 
-def _stale() -> list[int]:
-    """Projects with something above their horizon, or rolled up on another cluster."""
+def _with_contributions() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT p.id FROM abonde_defis_project p
-               LEFT JOIN abonde_participation_projectstatistics s
-                 ON s.project_id = p.id AND s.cluster = abonde_cluster()
-               WHERE s.project_id IS NULL
-                 AND EXISTS (SELECT 1 FROM abonde_participation_contribution c WHERE c.project_id = p.id)
-               UNION
-               SELECT c.project_id FROM abonde_participation_contribution c
-               JOIN abonde_participation_projectstatistics s ON s.project_id = c.project_id
-               WHERE c.counted_xid >= (SELECT min(horizon) FROM abonde_participation_projectstatistics)
-                 AND c.counted_xid >= s.horizon
-               UNION
-               SELECT c.project_id FROM abonde_participation_contribution c
-               JOIN abonde_participation_projectstatistics s ON s.project_id = c.project_id
-               WHERE c.ended_xid >= (SELECT min(horizon) FROM abonde_participation_projectstatistics)
-                 AND c.ended_xid >= s.horizon"""
+               WHERE EXISTS (SELECT 1 FROM abonde_participation_contribution c
+                             WHERE c.project_id = p.id AND c.counted_xid IS NOT NULL)
+               ORDER BY p.id"""
         )
-        return sorted(row[0] for row in cursor.fetchall())
+        return [row[0] for row in cursor.fetchall()]

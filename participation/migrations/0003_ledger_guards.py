@@ -43,6 +43,9 @@ ALTER TABLE abonde_participation_ledgertransaction ADD COLUMN xid xid8 NOT NULL 
 ALTER TABLE abonde_participation_ledgerentry ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX abonde_entry_debits ON abonde_participation_ledgerentry (debit_id, xid) INCLUDE (amount_cents);
 CREATE INDEX abonde_entry_credits ON abonde_participation_ledgerentry (credit_id, xid) INCLUDE (amount_cents);
+-- The nightly proof looks at what is not a plain capture, fee or refund.
+CREATE INDEX abonde_transaction_rare ON abonde_participation_ledgertransaction (kind)
+  WHERE kind NOT IN ('payment', 'fee', 'refund_done');
 CREATE TABLE abonde_participation_ledgercheckpoint (
   account_id bigint PRIMARY KEY REFERENCES abonde_participation_ledgeraccount,
   cluster bigint NOT NULL,
@@ -52,6 +55,7 @@ CREATE TABLE abonde_participation_ledgercheckpoint (
 """
 XID_REVERSE = """
 DROP TABLE abonde_participation_ledgercheckpoint;
+DROP INDEX abonde_transaction_rare;
 DROP INDEX abonde_entry_credits;
 DROP INDEX abonde_entry_debits;
 ALTER TABLE abonde_participation_ledgerentry DROP COLUMN xid;

@@ -145,7 +145,7 @@ RETURNS TABLE (project_id bigint, citizens_cents bigint, donors bigint, matchabl
                old_roots bigint[], new_roots bigint[])
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   rolled bigint[];
   others bigint[];
@@ -185,11 +185,10 @@ BEGIN
     SELECT s.project_id AS id, s.horizon AS h, s.* FROM abonde_participation_projectstatistics s
     WHERE s.project_id = ANY (rolled)
   ), changed AS MATERIALIZED (
-    SELECT c.id FROM abonde_participation_contribution c
-      WHERE c.counted_xid >= lowest AND c.project_id = ANY (rolled)
+    -- Not by project: every horizon is recent, and so the tail of all projects is shorter than one's history.
+    SELECT c.id FROM abonde_participation_contribution c WHERE c.counted_xid >= lowest
     UNION
-    SELECT c.id FROM abonde_participation_contribution c
-      WHERE c.ended_xid >= lowest AND c.project_id = ANY (rolled)
+    SELECT c.id FROM abonde_participation_contribution c WHERE c.ended_xid >= lowest
   ), givers AS MATERIALIZED (
     SELECT DISTINCT b.id, b.h, coalesce(v.merged_into_id, v.id) AS voter, c.offline_donor_id AS offline
     FROM changed k
