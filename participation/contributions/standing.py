@@ -28,7 +28,7 @@ def visitor_person(request: HttpRequest) -> Person | None:
     if not hasattr(request, "_abonde_person"):
         user = signed_in_user(request)
         request._abonde_person = person_for_user(user) if user else None  # type: ignore[attr-defined]
-    return request._abonde_person  # type: ignore[attr-defined, no-any-return]
+    return request._abonde_person  # type: ignore[attr-defined]
 
 
 def state_now(project: Project) -> tuple[str, datetime]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from defis.clock import database_now
+from defis.clock import database_now, shifted_clock
 from defis.models import Campaign, Commune, Project
 from participation.identity.models import FederatedIdentity, Person
 from participation.residency.services import declare_residence
@@ -103,3 +103,8 @@ def field_error(response: Any, field: str) -> str:
 
 def project_of(campaign: Campaign) -> Project:
     return world.make_project(campaign, "jardin")
+
+
+def world_clock_after(campaign: Campaign) -> Any:
+    """One second after the bell."""
+    return shifted_clock(campaign.closes_at - database_now() + timedelta(seconds=1))

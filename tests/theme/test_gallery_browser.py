@@ -1,45 +1,10 @@
 """Every component in a real browser: axe, no horizontal scroll, large enough targets, a clean console."""
 
-import os
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+
+from tests.theme.looking import look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-RULES = {
-    "runOnly": {
-        "type": "tag",
-        "values": "wcag2a wcag2aa wcag21a wcag21aa wcag22aa best-practice".split(),
-    },
-    # The gallery shows many whole components on one page; a page shows one of each.
-    "rules": {"duplicate-id": {"enabled": False}},
-}
-TOO_SMALL = """() => [...document.querySelectorAll('a, button, input, select, summary')].filter(el => {
-  const box = el.getBoundingClientRect();
-  if (!box.width || box.left < 0) return false;  // hidden, or off the page until it has the focus
-  // A link in a sentence is WCAG's exception.
-  if (el.closest('p, li li, dd p') && el.tagName === 'A' && !el.className) return false;
-  return box.width < 24 || box.height < 24;
-}).map(el => el.outerHTML.slice(0, 120))"""
-
-
-def look(page, name: str, width: int, scheme: str) -> list[str]:
-    """Problems that tools can see, of the page as it is now."""
-    problems = []
-    if page.evaluate("document.documentElement.scrollWidth") > width:
-        problems.append(f"{name} scrolls sideways at {width} px")
-    problems += [f"{name} at {width} px: target too small: {html}" for html in page.evaluate(TOO_SMALL)]
-    found = Axe().run(page, options=RULES)
-    for violation in found.response["violations"]:
-        for node in violation["nodes"]:
-            where = f"{name} {width} {scheme} {violation['id']}"
-            problems.append(f"{where}: {node['html'][:160]} {node['failureSummary'][:300]}")
-    shots = os.environ.get("ABONDE_SHOTS")
-    if shots:
-        page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png", full_page=True)
-    return problems
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -64,7 +29,8 @@ def test_the_gallery_and_the_plain_pages_have_nothing_to_reproach(page, live_ser
     assert console == []
 
 
-TEXT_SPACING = """* { line-height: 1.5 !important; word-spacing: .16em !important; letter-spacing: .12em !important }
+TEXT_SPACING = """* { line-height: 1.5 !important; letter-spacing: .12em !important }
+* { word-spacing: .16em !important }
 p { margin-block-end: 2em !important }"""
 
 
