@@ -9,7 +9,7 @@ of these gaps, and tests/participation/test_oidc_faults.py holds the stock libra
 import base64
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,10 @@ KEYS_LIFE = 3600
 # An unknown kid makes us fetch the keys again, but an attacker must not make us hammer the provider.
 REFETCH_EVERY = 30
 HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
+# What a token must say (OpenID Connect Core 2 and 5.3.2). Keycloak's signed userinfo has no dates; dates that are
+# there are checked.
+ID_TOKEN_CLAIMS = ("iss", "aud", "exp", "iat", "sub")
+USERINFO_CLAIMS = ("iss", "aud", "sub")
 KEY_TYPES = {"ES": "EC", "RS": "RSA", "PS": "RSA"}
 
 
@@ -135,7 +139,9 @@ class StrictOIDCBackend(OIDCAuthenticationBackend):
         raise SignInRefused(REFUSED, "no key of the provider fits this token")
 
     # --- Tokens -------------------------------------------------------------------------------------
-    def _verify_jws(self, payload: str | bytes, key: Any) -> dict[str, Any]:
+    def _verify_jws(
+        self, payload: str | bytes, key: Any, required: Sequence[str] = ID_TOKEN_CLAIMS
+    ) -> dict[str, Any]:
         """Claims of a token of ours: signature, algorithm, issuer, audience, dates."""
         try:
             return jwt.decode(
@@ -145,7 +151,7 @@ class StrictOIDCBackend(OIDCAuthenticationBackend):
                 leeway=LEEWAY,
                 audience=self.provider.client_id,
                 issuer=self.provider.issuer,
-                options={"require": ["iss", "aud", "exp", "iat", "sub"]},
+                options={"require": list(required)},
             )
         except jwt.PyJWTError as error:
             raise SignInRefused(REFUSED, f"token refused: {type(error).__name__}: {error}") from error
@@ -158,12 +164,12 @@ class StrictOIDCBackend(OIDCAuthenticationBackend):
             raise SignInRefused(REFUSED, "the nonce is not ours")
         return claims
 
-    def _signed_claims(self, token: str) -> dict[str, Any]:
+    def _signed_claims(self, token: str, required: Sequence[str] = ID_TOKEN_CLAIMS) -> dict[str, Any]:
         try:
             key = self.retrieve_matching_jwk(token)
         except jwt.PyJWTError as error:
             raise SignInRefused(REFUSED, f"not a token: {type(error).__name__}") from error
-        return self._verify_jws(token, key)
+        return self._verify_jws(token, key, required)
 
     def _check_id_token(self, claims: Mapping[str, Any], access_token: str) -> None:
         audience = claims["aud"]
@@ -186,7 +192,7 @@ class StrictOIDCBackend(OIDCAuthenticationBackend):
         response = self._fetch(self.OIDC_OP_USER_ENDPOINT, Authorization=f"Bearer {access_token}")
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type == "application/jwt":
-            claims = self._signed_claims(response.text)
+            claims = self._signed_claims(response.text, USERINFO_CLAIMS)
         elif self.provider.userinfo_signed:
             raise SignInRefused(REFUSED, "userinfo is not signed")
         else:
