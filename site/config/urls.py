@@ -9,6 +9,7 @@ from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
+from config.health import health
 from participation import urls as participation_urls
 from theme import urls as theme_urls
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("sitemap.xml", sitemap),
+    path("healthz", health),
     path("", include((theme_urls.machine_urlpatterns, "abonde_theme_machine"))),
     path("", include((participation_urls.machine_urlpatterns, "abonde_participation_machine"))),
 ]
