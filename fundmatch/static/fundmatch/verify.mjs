@@ -37,10 +37,12 @@ export function canonical (value) {
 }
 
 const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
-const hash = async bytes => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
 
 /** SHA-256 of a text in UTF-8, or of bytes, in hexadecimal. */
-export const sha256 = async content => hex(await hash(typeof content === 'string' ? new TextEncoder().encode(content) : content))
+export async function sha256 (content) {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
+  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+}
 
 /** JSON text with integers only. JSON.parse cannot tell 2.0 and 1e3 from 2 and 1000 and rounds what passes 2^53, so numbers are looked at first. */
 export function parseStrict (text) {
@@ -465,14 +467,65 @@ export function unzip (buffer) {
 
 const text = (bytes, name) => { try { return new TextDecoder('utf-8', { fatal: true }).decode(bytes) } catch { return refuse(`${name} is not UTF-8`) } }
 
-/** Root of the receipts' tree: node = SHA-256 of 0x01, left, right; an odd node climbs unchanged. */
-async function merkleRoot (leaves) {
-  let level = leaves.map(line => Uint8Array.from(line.match(/../g), byte => parseInt(byte, 16)))
-  while (level.length > 1) {
-    const pairs = Array.from({ length: Math.ceil(level.length / 2) }, (_, i) => level.slice(2 * i, 2 * i + 2))
-    level = await Promise.all(pairs.map(([left, right]) => right ? hash(Uint8Array.of(1, ...left, ...right)) : left))
+/** Floor of the square (power 2) or cube (3) root of n, for the constants of FIPS 180-4. */
+function integerRoot (n, power) {
+  let low = 0n, high = 1n << 64n
+  while (high - low > 1n) { const middle = (low + high) >> 1n; if (middle ** power <= n) low = middle; else high = middle }
+  return low
+}
+
+const PRIMES = [2n]
+for (let n = 3n; PRIMES.length < 64; n += 2n) if (PRIMES.every(p => n % p)) PRIMES.push(n)
+const START = PRIMES.slice(0, 8).map(p => Number(integerRoot(p << 64n, 2n) & 0xffffffffn) | 0)
+const ROUND = Int32Array.from(PRIMES, p => Number(integerRoot(p << 96n, 3n) & 0xffffffffn) | 0)
+const words = new Int32Array(64)
+
+/** SHA-256 of few bytes at once: crypto.subtle answers later, which a tree of 10^5 nodes cannot afford. */
+export function quickHash (bytes) {
+  const padded = new Uint8Array((bytes.length + 72) & ~63)
+  padded.set(bytes)
+  padded[bytes.length] = 0x80
+  const view = new DataView(padded.buffer)
+  view.setUint32(padded.length - 4, bytes.length * 8)
+  const state = START.slice()
+  for (let block = 0; block < padded.length; block += 64) {
+    for (let i = 0; i < 64; i++) {
+      if (i < 16) { words[i] = view.getInt32(block + 4 * i); continue }
+      const x = words[i - 15], y = words[i - 2]
+      const small0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)
+      const small1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
+      words[i] = (words[i - 16] + small0 + words[i - 7] + small1) | 0
+    }
+    let [a, b, c, d, e, f, g, h] = state
+    for (let i = 0; i < 64; i++) {
+      const big1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
+      const big0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
+      const one = (h + big1 + ((e & f) ^ (~e & g)) + ROUND[i] + words[i]) | 0
+      const two = (big0 + ((a & b) ^ (a & c) ^ (b & c))) | 0
+      h = g; g = f; f = e; e = (d + one) | 0; d = c; c = b; b = a; a = (one + two) | 0
+    }
+    ;[a, b, c, d, e, f, g, h].forEach((word, i) => { state[i] = (state[i] + word) | 0 })
   }
-  return level.length ? hex(level[0]) : sha256('')
+  const out = new DataView(new ArrayBuffer(32))
+  state.forEach((word, i) => out.setInt32(4 * i, word))
+  return new Uint8Array(out.buffer)
+}
+
+/** Root of the receipts' tree: node = SHA-256 of 0x01, left, right; an odd node climbs unchanged. */
+function merkleRoot (leaves) {
+  let level = leaves.map(line => Uint8Array.from({ length: 32 }, (_, i) => parseInt(line.slice(2 * i, 2 * i + 2), 16)))
+  if (!level.length) return hex(quickHash(new Uint8Array(0)))
+  const node = new Uint8Array(65).fill(1, 0, 1)
+  while (level.length > 1) {
+    level = level.flatMap((left, i) => {
+      if (i % 2) return []
+      if (i + 1 === level.length) return [left]
+      node.set(left, 1)
+      node.set(level[i + 1], 33)
+      return [quickHash(node)]
+    })
+  }
+  return hex(level[0])
 }
 
 /** What a manifest says of the other files and of the result, against what they are. */
@@ -483,7 +536,7 @@ async function manifestDifference (manifest, files, verdict) {
   if (astray >= 0) return `leaves.txt: line ${astray + 1} is not a fingerprint in its place`
   const found = {
     contributions: leaves.length, input_sha256: verdict.input_sha256, result_sha256: verdict.result_sha256,
-    merkle_root: await merkleRoot(leaves), rules_sha256: digests.get('rules.txt')
+    merkle_root: merkleRoot(leaves), rules_sha256: digests.get('rules.txt')
   }
   const said = Object.fromEntries(Object.keys(found).map(key => [key, manifest[key]]))
   return firstDifference(manifest.members, digests, 'manifest.members') ?? firstDifference(said, found, 'manifest')

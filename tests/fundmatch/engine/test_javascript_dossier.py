@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import json
 import shutil
@@ -295,3 +296,19 @@ def test_a_changed_file_beside_the_result_is_named(
     answer = verify(tmp_path, _replace(written(tmp_path, INPUT), name, change))
     assert answer.returncode == 1
     assert answer.stdout.startswith(f"differs: {where}"), answer.stdout
+
+
+def test_the_hash_of_the_tree_is_sha256() -> None:
+    messages = [
+        bytes(range(256))[:length] * times for length in (0, 1, 55, 56, 63, 64, 65, 119) for times in (1, 3)
+    ]
+    script = f"""
+        import {{ quickHash }} from {json.dumps(VERIFIER.as_uri())}
+        for (const text of {json.dumps([message.hex() for message in messages])}) {{
+          const bytes = Uint8Array.from(text.match(/../g) ?? [], byte => parseInt(byte, 16))
+          console.log(Buffer.from(quickHash(bytes)).toString('hex'))
+        }}"""
+    told = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == [hashlib.sha256(message).hexdigest() for message in messages]
