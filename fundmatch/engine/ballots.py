@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import repeat
 from math import gcd
 from typing import Any
 
@@ -70,6 +71,7 @@ class Ballots:
         rank = {project: place for place, project in enumerate(self.ids)}
         seen: Counter[tuple[tuple[int, int], ...]] = Counter()
         self.voters = 0
+        self._votes, self._points = [0] * len(self.ids), [0] * len(self.ids)
         for vote in votes:
             points = vote.items() if isinstance(vote, Mapping) else dict.fromkeys(vote, 1).items()
             row = []
@@ -79,7 +81,10 @@ class Ballots:
                 if type(value) is not int or value < 0:
                     raise ValueError(f"points are non-negative integers, not {value!r}")
                 if value:
-                    row.append((rank[project], value))
+                    place = rank[project]
+                    row.append((place, value))
+                    self._votes[place] += 1
+                    self._points[place] += value
             row.sort()
             seen[tuple(row)] += 1
             self.voters += 1
@@ -94,13 +99,9 @@ class Ballots:
         """Return the sum of the voters' utilities for each project, in the order of `ids`."""
         if utility not in UTILITIES:
             raise ValueError(f"unknown utility {utility!r}")
-        scores = [0] * len(self.ids)
-        for row, count in zip(self.rows, self.counts, strict=True):
-            for place, points in row:
-                scores[place] += count * (points if utility == POINTS else 1)
         if utility == COST:
-            return [score * cost for score, cost in zip(scores, self.costs, strict=True)]
-        return scores
+            return [count * cost for count, cost in zip(self._votes, self.costs, strict=True)]
+        return list(self._points if utility == POINTS else self._votes)
 
 
 def greedy(
@@ -214,11 +215,12 @@ class _Market:
         for number, row in enumerate(ballots.rows):
             for place, value in row:
                 rows[place].append(number)
-                kinds[place].append(index[value] if utility == POINTS else 0)
+                if utility == POINTS:
+                    kinds[place].append(index[value])
         self._counts: Array = ballots.counts
         if np is not None:
             rows = [np.array(row, dtype=np.int64) for row in rows]
-            kinds = [np.array(kind, dtype=np.int64) for kind in kinds]
+            kinds = [np.array(kind, dtype=np.int64) if kind else 0 for kind in kinds]
             self._counts = np.array(ballots.counts, dtype=np.int64)
         self._rows, self._kinds = rows, kinds
 
@@ -276,11 +278,14 @@ class _Market:
             found = [(int(key), int(tally[key])) for key in np.flatnonzero(tally)]
         else:
             counter: Counter[int] = Counter()
-            for row, kind in zip(self._rows[place], self._kinds[place], strict=True):
+            for row, kind in self._plain_rows(place):
                 counter[self._holds[row] * width + kind] += self._counts[row]
             found = list(counter.items())
         utilities = self._utilities[place]
         return [(self._amounts[key // width], utilities[key % width], count) for key, count in found]
+
+    def _plain_rows(self, place: int) -> Iterable[tuple[int, int]]:
+        return zip(self._rows[place], self._kinds[place] or repeat(0))  # noqa: B905 - repeat has no end
 
     def _price(self, place: int) -> Fraction | None:
         """The least price per unit of utility at which supporters raise the cost; None if they cannot."""
@@ -320,7 +325,7 @@ class _Market:
             self._holds[rows] = np.array(after, dtype=np.int64)[self._holds[rows] * width + kinds]
             used = np.unique(self._holds).tolist()
         else:
-            for row, kind in zip(rows, kinds, strict=True):
+            for row, kind in self._plain_rows(place):
                 self._holds[row] = after[self._holds[row] * width + kind]
             used = sorted(set(self._holds))
         self._forget_unused(used)
