@@ -234,3 +234,16 @@ def test_a_minimum_per_donor_makes_small_identities_worthless() -> None:
         "pots": [{"id": "f", "rule": "quadratic", "budget_cents": 10**9, "min_donor_cents": 200}],
     }
     assert attack_cost(value, "P", 199, [50])[0]["gain_cents"] == 0
+
+
+def test_the_example_of_the_documentation_is_true() -> None:
+    value = {
+        "spec": "fundmatch/1",
+        "projects": [{"id": "P"}],
+        "contributions": [["a", "P", 400], ["b", "P", 900]],
+        "pots": [{"id": "f", "rule": "quadratic", "budget_cents": 10**12}],
+    }
+    (row,) = attack_cost(value, "P", 500, [10])
+    text = (HERE.parents[2] / "docs" / "analysis.md").read_text(encoding="utf-8")
+    assert f"cost {row['cost_cents'] // 100} €" in text
+    assert f"call {row['gain_cents'] / 100:.2f} €" in text
