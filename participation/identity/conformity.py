@@ -64,7 +64,9 @@ def _json(address: str, provider: Provider) -> dict[str, Any] | Finding:
     except ValueError:
         return Finding(False, f"{address} does not answer in JSON: is the issuer right?")
     except requests.RequestException as error:
-        return Finding(False, f"{address} cannot be read ({type(error).__name__}): check the issuer and the firewall.")
+        return Finding(
+            False, f"{address} cannot be read ({type(error).__name__}): check the issuer and the firewall."
+        )
     if not isinstance(found, dict):
         return Finding(False, f"{address} answers something else than an object.")
     return found
@@ -93,10 +95,17 @@ def _check_discovery(provider: Provider, discovery: dict[str, Any]) -> Iterator[
         ("response_types_supported", {"code"}, "knows the response type", "the provider"),
     ]
     if provider.acr_values:
-        wanted.append(("acr_values_supported", set(provider.acr_values.split()), "knows the levels", "ACR_VALUES"))
+        wanted.append(
+            ("acr_values_supported", set(provider.acr_values.split()), "knows the levels", "ACR_VALUES")
+        )
     if provider.userinfo_signed:
         wanted.append(
-            ("userinfo_signing_alg_values_supported", {provider.sign_algo}, "signs userinfo with", "USERINFO_SIGNED")
+            (
+                "userinfo_signing_alg_values_supported",
+                {provider.sign_algo},
+                "signs userinfo with",
+                "USERINFO_SIGNED",
+            )
         )
     method = "client_secret_basic" if provider.basic_auth else "client_secret_post"
     wanted.append(("token_endpoint_auth_methods_supported", {method}, "takes our secret by", "BASIC_AUTH"))
@@ -123,7 +132,8 @@ def _check_keys(provider: Provider) -> Iterator[Finding]:
     fitting = [
         key
         for key in keys
-        if key.get("kty") == KEY_TYPES[provider.sign_algo[:2]] and key.get("alg", provider.sign_algo) == provider.sign_algo
+        if key.get("kty") == KEY_TYPES[provider.sign_algo[:2]]
+        and key.get("alg", provider.sign_algo) == provider.sign_algo
     ]
     yield Finding(
         bool(fitting),
@@ -153,7 +163,9 @@ def _check_secret(provider: Provider, origin: str) -> Finding:
     if error == "invalid_grant":
         return Finding(True, "The provider recognises our client and its secret.")
     if error in ("invalid_client", "unauthorized_client"):
-        return Finding(False, "The provider does not recognise our client: check CLIENT_ID, CLIENT_SECRET, BASIC_AUTH.")
+        return Finding(
+            False, "The provider does not recognise our client: check CLIENT_ID, CLIENT_SECRET, BASIC_AUTH."
+        )
     return Finding(False, f"The token endpoint answered {error or answer.status_code!r} to a made-up code.")
 
 

@@ -84,7 +84,10 @@ def _refresh_identity(
     identity: FederatedIdentity, claims: Mapping[str, Any], provider: Provider, now: datetime
 ) -> None:
     identity.last_login_at = now
-    before, identity.pivot_digest = identity.pivot_digest, pivot_digest(provider, claims) or identity.pivot_digest
+    before, identity.pivot_digest = (
+        identity.pivot_digest,
+        pivot_digest(provider, claims) or identity.pivot_digest,
+    )
     identity.save(update_fields=["last_login_at", "pivot_digest"])
     if identity.pivot_digest != before:
         _recount(identity.person)
@@ -184,7 +187,9 @@ def voter_for(*, person: Person, campaign: Campaign) -> Voter:
 
 def _recount(person: Person) -> None:
     """Say again who this person is in each running campaign where she is a voter: she has a new digest."""
-    campaigns = Campaign.objects.filter(pk__in=person.memberships.values("campaign"), closes_at__gt=DatabaseNow())
+    campaigns = Campaign.objects.filter(
+        pk__in=person.memberships.values("campaign"), closes_at__gt=DatabaseNow()
+    )
     for campaign in campaigns.order_by("pk"):
         voter_for(person=person, campaign=campaign)
 

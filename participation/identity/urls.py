@@ -10,6 +10,8 @@ urlpatterns = [
     path("connexion/<slug:provider>/", views.Start.as_view(), name="sign_in_start"),
     path("deconnexion/", views.SignOut.as_view(), name="sign_out"),
     path("mes-donnees/", views.MyData.as_view(), name="my_data"),
+    path("mes-donnees/export.json", views.MyDataExport.as_view(), name="my_data_export"),
+    path("mes-donnees/effacer/", views.EraseMe.as_view(), name="erase_me"),
     path("mes-donnees/reunir/", views.JoinAccounts.as_view(), name="join_accounts"),
 ]
 machine_urlpatterns = [

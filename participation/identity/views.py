@@ -11,7 +11,7 @@ import requests
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
@@ -23,9 +23,10 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView, View
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
-from participation.identity import services
+from participation.identity import privacy, services
 from participation.identity.backends import ProvenIdentity, StrictOIDCBackend
 from participation.identity.digests import list_digest_of_claims
+from participation.identity.forms import EraseForm
 from participation.identity.models import Person
 from participation.identity.problems import (
     EXPIRED,
@@ -327,23 +328,67 @@ class JoinAccounts(View):
         return redirect("abonde_participation:my_data")
 
 
-@method_decorator(never_cache, "dispatch")
-class MyData(View):
+class OwnPage(View):
+    """A page about the signed-in person; others are asked to sign in first."""
+
+    person: Person
+
+    @method_decorator(never_cache)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        person = services.person_for_user(request.user)
+        if person is None:
+            return redirect(f"{reverse('abonde_participation:sign_in')}?{urlencode({'next': request.path})}")
+        self.person = person
+        return super().dispatch(request, *args, **kwargs)
+
+
+class MyData(OwnPage):
     """What we know of the signed-in person: identity and residence here, contributions on their own page."""
 
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        person = services.person_for_user(request.user)
-        if person is None:
-            return redirect(f"{reverse('abonde_participation:sign_in')}?{urlencode({'next': request.path})}")
         known = {provider.name: provider for provider in providers_for(request)}
-        held = [identity.provider for identity in person.identities.order_by("pk")]
+        held = [identity.provider for identity in self.person.identities.order_by("pk")]
         context = {
-            "person": person,
+            "person": self.person,
             "identities": [known.get(name, {"label": name}) for name in held],
             "linkable": [p for p in known.values() if p.for_residents and p.name not in held],
-            "proofs": person.residency_proofs.select_related("territory"),
+            "proofs": self.person.residency_proofs.select_related("territory"),
             "next": request.path,
+            "waits": privacy.why_erasure_waits(self.person),
         }
         return render(request, "participation/identity/my_data.html", context)
+
+
+class MyDataExport(OwnPage):
+    """Everything about the signed-in person in one JSON file (RGPD, articles 15 and 20)."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if too_many(bucket="export", who=str(self.person.pk), limit=10, per=timedelta(hours=1)):
+            return HttpResponse(_("Too many attempts"), status=429, content_type="text/plain; charset=utf-8")
+        response = JsonResponse(privacy.export_person(person=self.person), json_dumps_params={"indent": 2})
+        response["Content-Disposition"] = 'attachment; filename="mes-donnees.json"'
+        return response
+
+
+class EraseMe(OwnPage):
+    """Forget the signed-in person, when she has ticked that she means it."""
+
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "participation/identity/erase.html", {"form": EraseForm()})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = EraseForm(request.POST)
+        if form.is_valid():
+            try:
+                privacy.erase_person(person=self.person)
+            except privacy.ErasureWaits as waits:
+                form.add_error(None, waits.message)
+            else:
+                return SignOut.as_view()(request)
+        return render(request, "participation/identity/erase.html", {"form": form}, status=422)
