@@ -12,10 +12,11 @@ from pathlib import Path
 
 import environ
 import requests
-from config.identity import identity_providers
-from config.payments import payment_providers
 from django.core.cache import cache
 from django.db import connection
+
+from config.identity import identity_providers
+from config.payments import payment_providers
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "site"
@@ -56,10 +57,11 @@ def _database_url() -> str:
     """The test's own database, as DATABASE_URL says it."""
     parameters = connection.get_connection_params()
     user, host = parameters.get("user") or "", str(parameters.get("host") or "")
-    quoted = host.replace("/", "%2F")
-    password = f":{parameters['password']}" if parameters.get("password") else ""
-    port = f":{parameters['port']}" if parameters.get("port") else ""
-    return f"postgres://{user}{password}@{quoted}{port}/{connection.settings_dict['NAME']}"
+    password, port = parameters.get("password") or "", parameters.get("port")
+    name = connection.settings_dict["NAME"]
+    if host.startswith("/"):  # a Unix socket
+        return f"postgres://{user}:{password}@/{name}?host={host}"
+    return f"postgres://{user}:{password}@{host}{f':{port}' if port else ''}/{name}"
 
 
 @contextmanager
