@@ -142,8 +142,8 @@ def money(request: HttpRequest, pk: int) -> HttpResponse:
             raise Http404
         context["pledges"] = visible_pledges(request.user, campaign)
         return render(request, "defis/admin/money.html", context)
-    pots = PotFormSet(request.POST or None, instance=campaign, prefix="pots")
-    reason = ReasonForm(request.POST or None) if frozen else None
+    pots = PotFormSet(request.POST if request.method == "POST" else None, instance=campaign, prefix="pots")
+    reason = ReasonForm(request.POST if request.method == "POST" else None) if frozen else None
     if request.method == "POST" and pots.is_valid() and (reason is None or reason.is_valid()):
         try:
             return _save_money(request, campaign, pots, reason)
@@ -254,7 +254,7 @@ def differences(change: RuleChange) -> list[tuple[str, Any, Any]]:
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop a project: its reasons become public, its contributors are refunded."""
     project = _own(request, Project, pk, "change")
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             cancel_project(project=project, reason=form.cleaned_data["reason"], user=request.user)

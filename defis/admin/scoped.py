@@ -75,6 +75,8 @@ class ScopedDeleteView(ScopedObject, generic.DeleteView):
 
 class ScopedHistoryView(ScopedObject, history.HistoryView):
     actions_needed = ("view",)
+    any_permission_required = ("view",)
+    permission_required = None
 
 
 class ScopedUsageView(ScopedObject, usage.UsageView):

@@ -38,7 +38,18 @@ def as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-class CampaignForm(WagtailAdminModelForm):
+class CentsDefaults:
+    """Give declared amounts the default of their column, as generated fields have."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        form: Any = self
+        for name, field in form.fields.items():
+            if isinstance(field, EurosField) and field.initial is None:
+                field.initial = form._meta.model._meta.get_field(name).get_default()
+
+
+class CampaignForm(CentsDefaults, WagtailAdminModelForm):
     """A campaign's calendar and rules. Once frozen, a changed rule is asked, and somebody else signs."""
 
     min_contribution_cents = EurosField(label=_("Smallest contribution, in euros"), min_cents=1)
@@ -101,19 +112,21 @@ class CampaignForm(WagtailAdminModelForm):
         return cleaned
 
     def save(self, commit: bool = True) -> Campaign:
-        if not (self.frozen and self.changed_rules()):
+        if not self.frozen:
             return super().save(commit)
+        # Every rule stays as it is stored: a widget that drops microseconds must not look like a change.
         wanted = {name: as_json(self.cleaned_data[name]) for name in self.changed_rules()}
         stored = Campaign.objects.get(pk=self.instance.pk)
         for name in CAMPAIGN_RULES:
             setattr(self.instance, name, getattr(stored, name))
         campaign = super().save(commit)
-        self.asked = ask_rule_change(
-            campaign=campaign,
-            changes={"campaign": wanted},
-            reason=self.cleaned_data["reason"],
-            user=self.for_user,
-        )
+        if wanted:
+            self.asked = ask_rule_change(
+                campaign=campaign,
+                changes={"campaign": wanted},
+                reason=self.cleaned_data["reason"],
+                user=self.for_user,
+            )
         return campaign
 
 
@@ -186,7 +199,7 @@ class ProjectForm(WagtailAdminModelForm):
         return super().save(commit)
 
 
-class PotForm(forms.ModelForm):
+class PotForm(CentsDefaults, forms.ModelForm):
     cap_per_donor_cents = EurosField(label=_("Cap per person, in euros"), required=False)
     cap_per_project_cents = EurosField(label=_("Cap per project, in euros"), required=False)
     min_donor_cents = EurosField(label=_("Smallest gift that counts, in euros"), required=False)

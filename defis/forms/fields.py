@@ -56,6 +56,8 @@ class EurosField(forms.CharField):
         return value
 
     def to_python(self, value: Any) -> int | None:  # type: ignore[override]
+        if isinstance(value, int):
+            return value  # the record's own cents: a disabled field reads them again
         text = super().to_python(value)
         return parse_euros(text) if text else None
 

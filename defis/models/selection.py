@@ -83,7 +83,8 @@ class PreselectionTask(Task):
     def _may_decide(self, page: Any, user: Any) -> bool:
         from defis.permissions import Role, has_role
 
-        project = getattr(page, "project", None)
+        # Wagtail hands over a page or its specific half, depending on the screen.
+        project = getattr(getattr(page, "specific", page), "project", None)
         if project is None or not has_role(user, project.campaign.fund, Role.FOUNDATION):
             return False
         return not Evaluation.objects.filter(project=project, juror=user, conflict_of_interest=True).exists()
@@ -92,7 +93,7 @@ class PreselectionTask(Task):
         return self._may_decide(obj, user)
 
     def get_actions(self, obj: Any, user: Any) -> list[tuple[str, str, bool]]:
-        if not self._may_decide(obj, user):
+        if not self._may_decide(obj, user) or obj.specific.project.status != Project.Status.SUBMITTED:
             return []
         return [
             ("approve", _("Pre-select"), True),

@@ -72,9 +72,12 @@ def _group(fund: Fund, role: Role, label: str, organisation: Organisation | None
     )
     if existing:
         return existing.group
-    # The name of a group is unique and at most 150 characters.
-    name = _("%(fund)s – %(role)s") % {"fund": fund.name[:90], "role": str(label)[:50]}
-    group, _created = Group.objects.get_or_create(name=name)
+    # The name of a group is unique and at most 150 characters; two funds
+    # may have the same name, never a group.
+    name = _("%(fund)s – %(role)s") % {"fund": fund.name[:60], "role": str(label)[:40]}
+    if Group.objects.filter(name=name).exists():
+        name = f"{name} ({fund.slug[:40]})"
+    group = Group.objects.create(name=name)
     group.permissions.add(
         Permission.objects.get(codename="access_admin", content_type__app_label="wagtailadmin")
     )

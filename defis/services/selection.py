@@ -160,7 +160,7 @@ WORKFLOW_OUTCOMES = {
 
 def decide_from_workflow(*, task_state: TaskState, user: Any, action: str, reason: str) -> Decision:
     """What a button of the page editor does: the same decision as from the jury's screens."""
-    page = task_state.workflow_state.content_object
+    page = task_state.workflow_state.content_object.specific
     return record_decision(
         project=page.project,
         kind=Decision.Kind.PRESELECTION,

@@ -128,7 +128,7 @@ def eligibility(request: HttpRequest, campaign: str) -> HttpResponse:
     record = _campaign(campaign)
     if record.phase != Phase.SUBMISSIONS:
         return render(request, "defis/propose/not_open.html", {"campaign": record, "breadcrumb": _crumbs()})
-    form = EligibilityForm(request.POST or None, campaign=record)
+    form = EligibilityForm(_posted(request), campaign=record)
     if request.method == "POST" and form.is_valid():
         request.session[f"abonde_eligibility_{record.pk}"] = form.cleaned_data
         return redirect("abonde_defis:begin_proposal", record.slug)
@@ -144,7 +144,7 @@ def begin(request: HttpRequest, campaign: str) -> HttpResponse:
     answers = request.session.get(f"abonde_eligibility_{record.pk}")
     if not answers:
         return redirect("abonde_defis:eligibility", record.slug)
-    form = ProjectStepForm(request.POST or None, campaign=record)
+    form = ProjectStepForm(_posted(request), campaign=record)
     if request.method == "POST" and form.is_valid():
         try:
             proposal = begin_proposal(
@@ -181,6 +181,11 @@ def step(request: HttpRequest, reference: str, step: str) -> HttpResponse:
         return redirect("abonde_defis:proposal", reference)
 
 
+def _posted(request: HttpRequest) -> Any:
+    """What a form binds to: an empty answer is an answer too."""
+    return request.POST if request.method == "POST" else None
+
+
 def _texts(form: Any, *names: str) -> dict[str, str]:
     return {name: form.cleaned_data[name] for name in names}
 
@@ -188,7 +193,7 @@ def _texts(form: Any, *names: str) -> dict[str, str]:
 def _project(request: HttpRequest, proposal: Proposal) -> HttpResponse:
     project = proposal.project
     initial = {"what": proposal.what, "for_whom": proposal.for_whom, "when": proposal.when}
-    form = ProjectStepForm(request.POST or None, instance=project, initial=initial, campaign=project.campaign)
+    form = ProjectStepForm(_posted(request), instance=project, initial=initial, campaign=project.campaign)
     if request.method == "POST" and form.is_valid():
         fields = {name: form.cleaned_data[name] for name in ("defi", "title", "summary")}
         save_step(
@@ -201,7 +206,7 @@ def _project(request: HttpRequest, proposal: Proposal) -> HttpResponse:
 def _place(request: HttpRequest, proposal: Proposal) -> HttpResponse:
     project = proposal.project
     initial = {"commune": project.commune.name if project.commune else "", "place": proposal.place}
-    form = PlaceForm(request.POST or None, initial=initial, campaign=project.campaign)
+    form = PlaceForm(_posted(request), initial=initial, campaign=project.campaign)
     if request.method == "POST" and form.is_valid():
         save_step(
             proposal=proposal,
@@ -256,7 +261,7 @@ def _budget(request: HttpRequest, proposal: Proposal) -> HttpResponse:
 
 
 def _team(request: HttpRequest, proposal: Proposal) -> HttpResponse:
-    form = TeamForm(request.POST or None, instance=proposal.project.holder, initial={"team": proposal.team})
+    form = TeamForm(_posted(request), instance=proposal.project.holder, initial={"team": proposal.team})
     if request.method == "POST" and form.is_valid():
         holder = form.save(commit=False)
         save_step(proposal=proposal, step="team", holder=holder, texts={"team": form.cleaned_data["team"]})
