@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 # The only inline style of the public site: the 500 page stands alone, without any other file.
-STYLE_OF_500 = "'sha256-Mwm7E25bJdpE2F4u+EhQw57u5x5wkGhVZQoumqBbbn8='"
+STYLE_OF_500 = "'sha256-LrMvWnG0hzwT0i2G2CJsoHaEWUH9YK6OFrRePG3uV48='"
 
 PUBLIC: dict[str, Any] = {
     "default-src": [NONE],

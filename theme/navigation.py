@@ -59,7 +59,9 @@ def navigation(request: HttpRequest | None, page: Page | None = None) -> Navigat
             | Q(abonde_theme_plainpage__role__gt="")
             | Q(abonde_theme_accessibilitypage__isnull=False)
         )
-        .annotate(role=F("abonde_theme_plainpage__role"), is_accessibility=F("abonde_theme_accessibilitypage"))
+        .annotate(
+            role=F("abonde_theme_plainpage__role"), is_accessibility=F("abonde_theme_accessibilitypage")
+        )
         .order_by("path")
     )
     menu: list[Link] = []

@@ -81,12 +81,10 @@ def gallery_states(request: HttpRequest) -> list[State]:
 
 
 def _actions() -> Iterator[State]:
-    template = "participation/contributions/call_to_action_panel.html"
+    template = "theme/components/call_to_action.html"
     for name, situation in SITUATIONS.items():
         action = call_to_action(situation, ADDRESSES)
-        yield State(
-            f"appel-{name}", f"Appel : {name}", template, {"action": action, "heading_id": f"titre-{name}"}
-        )
+        yield State(f"appel-{name}", f"Appel : {name}", template, {"action": action})
 
 
 def _statuses() -> Iterator[State]:

@@ -4,4 +4,11 @@ from theme.models.base import PrefixedPage
 from theme.models.brand import AccessibilitySettings, BrandSettings
 from theme.models.pages import AccessibilityPage, HomePage, PlainPage
 
-__all__ = ["AccessibilityPage", "AccessibilitySettings", "BrandSettings", "HomePage", "PlainPage", "PrefixedPage"]
+__all__ = [
+    "AccessibilityPage",
+    "AccessibilitySettings",
+    "BrandSettings",
+    "HomePage",
+    "PlainPage",
+    "PrefixedPage",
+]
