@@ -25,7 +25,8 @@ from .rows import Columns
 if TYPE_CHECKING:
     from . import OnBytes
 
-_BLOCK = 1 << 23
+#: what a core keeps close while it works on a block
+_BLOCK = 1 << 20
 _PAD = 16
 _MAX_WORDS = 8
 _WORD = 8
