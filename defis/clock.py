@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -26,14 +27,15 @@ class DatabaseNow(Func):
 
     output_field = DateTimeField()
 
-    def as_sql(self, compiler, connection, **extra_context):
+    def as_sql(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:  # type: ignore[override]
         return "(statement_timestamp() + %s)", [_shift.get()]
 
 
 def database_now() -> datetime:
     """Instant by the database's clock, one query (UTC, aware)."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp() + %s", [_shift.get()])
+        shift: Any = _shift.get()
+        cursor.execute("SELECT statement_timestamp() + %s", [shift])
         return cursor.fetchone()[0]
 
 

@@ -73,7 +73,7 @@ def lines_of(index: ProjectIndexPage) -> list[Line]:
         )
         .order_by("pk")
     )
-    return [Line(*(("" if value is None else value) for value in row)) for row in rows]
+    return [Line._make("" if value is None else value for value in row) for row in rows]
 
 
 @dataclass(frozen=True)

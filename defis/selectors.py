@@ -187,7 +187,7 @@ def public_state_case(prefix: str = "") -> Case:
 # --- Campaigns ----------------------------------------------------------------------------------------
 
 
-def announced_campaigns(**filters: Any) -> QuerySet[Campaign]:
+def announced_campaigns(**filters: Any) -> QuerySet[Any]:
     """Campaigns the public may see, with their phase, the one that matters now first."""
     order = Case(
         When(phase=Phase.OPEN, then=Value(0)),

@@ -27,9 +27,9 @@ CHOICES = (500, 1000, 2000, 5000)
 
 def clock_and_state(page: ProjectPage) -> tuple[datetime, str]:
     """The database's instant and the project's public state, both from one statement."""
-    known = getattr(page, "db_now", None), getattr(page, "state_code", None)
-    if known[0] is not None and known[1] is not None:
-        return known
+    now, code = getattr(page, "db_now", None), getattr(page, "state_code", None)
+    if now is not None and code is not None:
+        return now, code
     row = Project.objects.annotate(db_now=DatabaseNow(), state_code=public_state_case()).values_list(
         "db_now", "state_code"
     )

@@ -230,14 +230,15 @@ def differences(change: RuleChange) -> list[tuple[str, Any, Any]]:
     """(rule, value now, value asked), in words."""
     campaign, rows = change.campaign, []
     for name, value in change.changes.get("campaign", {}).items():
-        field = Campaign._meta.get_field(name)
+        field: Any = Campaign._meta.get_field(name)
         rows.append((str(field.verbose_name), getattr(campaign, name), value))
     pots = {
         pot.slug: pot for pot in Pot.objects.filter(campaign=campaign).prefetch_related("pledges__funder")
     }
     for slug, values in change.changes.get("pots", {}).items():
         for name, value in values.items():
-            label = f"{pots[slug].name} – {Pot._meta.get_field(name).verbose_name}"
+            column: Any = Pot._meta.get_field(name)
+            label = f"{pots[slug].name} – {column.verbose_name}"
             rows.append((label, getattr(pots[slug], name), value))
     for slug, pledges in change.changes.get("pledges", {}).items():
         known = {str(pledge.funder_id): pledge for pledge in pots[slug].pledges.all()}

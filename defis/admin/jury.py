@@ -30,10 +30,9 @@ def _require_jury(request: HttpRequest) -> None:
 def to_evaluate(request: HttpRequest) -> HttpResponse:
     """« À évaluer par moi », « Évalués », « En désaccord »."""
     _require_jury(request)
+    juror: Any = request.user
     projects = list(projects_for_jury(request.user))
-    mine = set(
-        Evaluation.objects.filter(juror=request.user, project__in=projects).values_list("project", flat=True)
-    )
+    mine = set(Evaluation.objects.filter(juror=juror, project__in=projects).values_list("project", flat=True))
     lines = ranking(projects)
     groups = {
         "todo": [
@@ -69,9 +68,8 @@ def to_evaluate(request: HttpRequest) -> HttpResponse:
 def sheet(request: HttpRequest, pk: int) -> HttpResponse:
     """One project: conflict of interest first, then marks, then, once saved, the others' and the decision."""
     project = get_object_or_404(projects_for_jury(request.user), pk=pk)
-    evaluation = (
-        Evaluation.objects.filter(project=project, juror=request.user).prefetch_related("marks").first()
-    )
+    juror: Any = request.user
+    evaluation = Evaluation.objects.filter(project=project, juror=juror).prefetch_related("marks").first()
     criteria = criteria_of(project)
     act = request.POST.get("act", "")
     form = EvaluationForm(request.POST if act == "marks" else None, criteria=criteria, evaluation=evaluation)
@@ -84,7 +82,7 @@ def sheet(request: HttpRequest, pk: int) -> HttpResponse:
     here = projects.index(project.pk)
     others = (
         Evaluation.objects.filter(project=project, conflict_of_interest=False)
-        .exclude(juror=request.user)
+        .exclude(juror=juror)
         .select_related("juror")
         .prefetch_related("marks")
         if evaluation

@@ -15,7 +15,7 @@ from defis.models import Fund
 class OwnFunds:
     """Objects of this view, limited to those on which the user may do one of `actions`."""
 
-    actions_needed = ("view",)
+    actions_needed: tuple[str, ...] = ("view",)
     model: Any
     request: Any
     permission_policy: Any

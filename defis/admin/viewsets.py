@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django.db.models import URLField
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -51,7 +51,8 @@ class CampaignFilters(WagtailFilterSet):
 
 class CampaignIndexView(ScopedIndexView):
     def get_base_queryset(self) -> Any:
-        return super().get_base_queryset().with_phase().select_related("fund")
+        queryset: Any = super().get_base_queryset()
+        return queryset.with_phase().select_related("fund")
 
 
 class CampaignEditView(ScopedEditView):

@@ -234,14 +234,18 @@ class PledgeForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["funder"].queryset = Organisation.objects.order_by("name")
+        funder: Any = self.fields["funder"]
+        funder.queryset = Organisation.objects.order_by("name")
 
 
 PledgeFormSet = inlineformset_factory(Pot, Pledge, form=PledgeForm, extra=1, can_delete=True)
 
 
 class BasePotFormSet(BaseInlineFormSet):
-    """Pots of a campaign, each with its own rows of pledges."""
+    """Pots of a campaign, each with its own rows of pledges (`form.pledges`)."""
+
+    forms: list[Any]
+    deleted_forms: list[Any]
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
@@ -275,7 +279,7 @@ PotFormSet = inlineformset_factory(
 )
 
 
-def changes_of(pots: BasePotFormSet) -> dict[str, Any]:
+def changes_of(pots: Any) -> dict[str, Any]:
     """What a frozen campaign's money form would change, as `ask_rule_change` wants it."""
     from defis.rules import POT_RULES
 

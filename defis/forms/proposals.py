@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.forms import BaseFormSet, formset_factory
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from defis.forms.fields import EurosField
@@ -36,23 +37,23 @@ class EligibilityForm(PublicForm):
         super().__init__(*args, **kwargs)
         territory = campaign.fund.territory.name
         low, high = format_euros(campaign.goal_min_cents), format_euros(campaign.goal_max_cents)
-        self.refusals = {
-            "place": _("The fund helps projects in %(territory)s only.") % {"territory": territory},
-            "holder": _(
+        self.refusals: dict[str, str] = {
+            "place": gettext("The fund helps projects in %(territory)s only.") % {"territory": territory},
+            "holder": gettext(
                 "The money can only be paid to a legal person. An association can carry your project for you."
             ),
-            "general_interest": _("The fund helps projects open to all, without private profit."),
-            "amount": _("The fund helps projects that ask between %(low)s and %(high)s.")
+            "general_interest": gettext("The fund helps projects open to all, without private profit."),
+            "amount": gettext("The fund helps projects that ask between %(low)s and %(high)s.")
             % {"low": low, "high": high},
         }
-        questions = {
-            "place": _("Does the project take place in %(territory)s?") % {"territory": territory},
-            "holder": _(
+        questions: dict[str, str] = {
+            "place": gettext("Does the project take place in %(territory)s?") % {"territory": territory},
+            "holder": gettext(
                 "Is the project carried by an association, a commune, a public body "
                 "or a company of the social economy?"
             ),
-            "general_interest": _("Is the project useful to all, without private profit?"),
-            "amount": _("Do you ask between %(low)s and %(high)s?") % {"low": low, "high": high},
+            "general_interest": gettext("Is the project useful to all, without private profit?"),
+            "amount": gettext("Do you ask between %(low)s and %(high)s?") % {"low": low, "high": high},
         }
         for code, question in questions.items():
             self.fields[code] = forms.ChoiceField(
@@ -240,7 +241,7 @@ class BaseBudgetFormSet(BaseFormSet):
                 for message in bound.errors:
                     said = _("Expense %(number)d: %(message)s") % {"number": number, "message": message}
                     found.append(FieldError(f"#{bound.auto_id}", said))
-        return found + [FieldError("#main", message) for message in self.non_form_errors()]
+        return found + [FieldError("#main", str(message)) for message in self.non_form_errors()]
 
 
 BudgetFormSet = formset_factory(

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -25,7 +27,7 @@ class Phase(models.TextChoices):
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
-    def with_phase(self) -> "CampaignQuerySet":
+    def with_phase(self) -> "models.QuerySet[Any]":
         """Annotate `phase` (a Phase value), derived in the query from the database's clock."""
         now = DatabaseNow()
         return self.annotate(

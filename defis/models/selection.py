@@ -78,7 +78,7 @@ class PreselectionTask(Task):
 
     @classmethod
     def get_description(cls) -> str:
-        return _("Foundation editors of the project's fund mark it, then decide with reasons")
+        return str(_("Foundation editors of the project's fund mark it, then decide with reasons"))
 
     def _may_decide(self, page: Any, user: Any) -> bool:
         from defis.permissions import Role, has_role
@@ -96,9 +96,9 @@ class PreselectionTask(Task):
         if not self._may_decide(obj, user) or obj.specific.project.status != Project.Status.SUBMITTED:
             return []
         return [
-            ("approve", _("Pre-select"), True),
-            ("correction", _("Ask for a correction"), True),
-            ("reject", _("Do not select"), True),
+            ("approve", str(_("Pre-select")), True),
+            ("correction", str(_("Ask for a correction")), True),
+            ("reject", str(_("Do not select")), True),
         ]
 
     def get_form_for_action(self, action: str) -> Any:

@@ -46,7 +46,7 @@ def create_fund_groups(
     for role in Role:
         if role == Role.FUNDER:
             continue
-        groups[role] = _group(fund, role, role.label, None)
+        groups[role] = _group(fund, role, str(role.label), None)
     for funder in funders or []:
         groups[f"funder:{funder.pk}"] = _group(fund, Role.FUNDER, funder.name, funder)
     root = root or Page.get_first_root_node()

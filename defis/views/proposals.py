@@ -85,7 +85,7 @@ def _crumbs(proposal: Proposal | None = None) -> list[Link]:
     return links
 
 
-def _campaign(slug: str) -> Campaign:
+def _campaign(slug: str) -> Any:
     campaign = announced_campaigns(slug=slug).first()
     if campaign is None:
         raise Http404
@@ -223,16 +223,16 @@ def _budget(request: HttpRequest, proposal: Proposal) -> HttpResponse:
     known = [{"label": line.label, "amount": line.amount_cents} for line in project.budget_lines.all()]
     started = "budget" in proposal.steps_done
     if request.method == "POST":
-        data = request.POST
+        data = request.POST.copy()
         if "add_row" in data:
-            data = data.copy()
             total = (
                 min(int(data.get("form-TOTAL_FORMS") or 0) + 1, 20)
                 if data.get("form-TOTAL_FORMS", "").isdigit()
                 else MIN_ROWS
             )
             data["form-TOTAL_FORMS"] = str(total)
-        form, rows = GoalForm(data, campaign=project.campaign), BudgetFormSet(data)
+        form = GoalForm(data, campaign=project.campaign)
+        rows: Any = BudgetFormSet(data)
         if "add_row" in data:
             return _page(request, "budget", {"form": form, "rows": rows, "quiet": True}, proposal)
         valid = all([form.is_valid(), rows.is_valid()])
@@ -426,7 +426,7 @@ def proposal(request: HttpRequest, reference: str) -> HttpResponse:
     may_send = phase == Phase.SUBMISSIONS or (
         project.status == Project.Status.CORRECTION and phase == Phase.SELECTION
     )
-    page = project.pages.live().first()
+    page = project.pages.filter(live=True).first()
     return render(
         request,
         "defis/propose/follow.html",
@@ -464,7 +464,7 @@ def _timeline(project: Project) -> list[Step]:
         return [Step(_("Draft"), "done"), Step(_("Withdrawn"), "current")]
     sent = status != statuses.DRAFT
     answered = status not in {statuses.DRAFT, statuses.SUBMITTED, statuses.CORRECTION}
-    answers = {
+    answers: dict[str, str] = {
         statuses.PRESELECTED: _("Pre-selected"),
         statuses.NOT_SELECTED: _("Not selected"),
         statuses.CANCELLED: _("Cancelled"),
@@ -496,7 +496,7 @@ def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_http_methods(["GET"])
-def piece(request: HttpRequest, reference: str, pk: int) -> HttpResponse:
+def piece(request: HttpRequest, reference: str, pk: int) -> FileResponse:
     """A document, for its holder and for those who evaluate the project."""
     found = get_object_or_404(
         ProposalPiece.objects.select_related("proposal__project__campaign__fund"),
@@ -509,6 +509,6 @@ def piece(request: HttpRequest, reference: str, pk: int) -> HttpResponse:
         found.proposal.author_id != request.user.pk and not has_role(request.user, fund, *readers)
     ):
         raise Http404
-    suffix = found.file.name.rsplit(".", 1)[-1]
+    suffix = str(found.file.name).rsplit(".", 1)[-1]
     # Always a download: what a stranger uploaded is never run in our pages.
     return FileResponse(found.file.open("rb"), as_attachment=True, filename=f"{found.name}.{suffix}")

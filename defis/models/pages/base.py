@@ -71,7 +71,7 @@ class IndexPage(TellingPage):
     class Meta:
         abstract = True
 
-    def children_with_records(self) -> models.QuerySet[Any]:
+    def children_with_records(self) -> Any:
         """Pages under this one, with the records they tell."""
         model: Any = apps.get_model(self.child_model)
         return model.objects.child_of(self).select_related(*model.RECORDS)

@@ -34,7 +34,7 @@ class ProjectIndexPage(IndexPage):
         verbose_name = _("list of projects")
         verbose_name_plural = _("lists of projects")
 
-    def children_with_records(self) -> models.QuerySet[Any]:
+    def children_with_records(self) -> Any:
         """With the database's instant and the public state too: the page asks nothing more."""
         from defis.selectors import public_state_case
 
@@ -49,7 +49,7 @@ class ProjectIndexPage(IndexPage):
         page_obj = Paginator(filters.rows, self.PER_PAGE).get_page(request.GET.get("page"))
         context["filters"] = filters
         context["page_obj"] = page_obj
-        context["cards"] = cards(page_obj.object_list, filters.base_url)
+        context["cards"] = cards(list(page_obj.object_list), filters.base_url)
         return context
 
 
