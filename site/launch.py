@@ -20,7 +20,9 @@ from pathlib import Path
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
 RUN = Path(os.environ.get("ABONDE_RUN_DIR", ROOT / ".run"))
-sys.path.insert(0, str(SITE))
+sys.path[:0] = [str(SITE), str(ROOT)]
+
+from fixtures.screen import closing_screen  # noqa: E402 - after the path
 
 HOST = "127.0.0.1"
 WEB = int(os.environ.get("PORT", "8000"))
@@ -73,7 +75,7 @@ class Processes:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509
+            preexec_fn=die_with_parent,
         )
         self.running.append((name, child))
 
@@ -114,22 +116,28 @@ class Processes:
         self.running.clear()
 
 
-def manage(environment: dict[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(SITE / "manage.py"), *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        (RUN / "log").mkdir(parents=True, exist_ok=True)
-        (RUN / "log" / "setup.log").write_text(done.stdout + done.stderr)
-        tail = "\n    ".join((done.stderr or done.stdout).strip().splitlines()[-6:])
+def prepare(environment: dict[str, str]) -> None:
+    """Tables, static files, demonstration, jobs: one process, whose progress is shown as it goes."""
+    with (RUN / "log" / "setup.log").open("w") as log:
+        done = subprocess.Popen(
+            [sys.executable, str(SITE / "manage.py"), "load_demonstration", "--prepare"],
+            env={**environment, "LOG_LEVEL": "WARNING"},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert done.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in done.stdout:
+            print(line, end="", flush=True)
+    if done.wait():
+        tail = "\n    ".join(
+            (RUN / "log" / "setup.log").read_text(errors="replace").strip().splitlines()[-6:]
+        )
         raise Trouble(
-            f"`manage.py {' '.join(arguments)}` failed. Everything is in .run/log/setup.log; its end says:\n    {tail}\n\n"
+            f"The demonstration could not be prepared. Everything is in {RUN}/log/setup.log; its end says:\n"
+            f"    {tail}\n\n"
             "    Run `make run` again to go on from here, or `make reset` to begin afresh."
         )
 
@@ -172,7 +180,7 @@ def reset() -> None:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
 
 
-def prepare(children: Processes, environment: dict[str, str]) -> None:
+def start_standins(children: Processes) -> None:
     say("starting the stand-ins for FranceConnect and the payment provider")
     children.start("identity", "-m", "standins.franceconnect", "--port", str(IDENTITY))
     children.start(
@@ -180,25 +188,6 @@ def prepare(children: Processes, environment: dict[str, str]) -> None:
     )
     children.wait_for("identity", f"http://{HOST}:{IDENTITY}/api/v2/.well-known/openid-configuration")
     children.wait_for("payment", f"http://{HOST}:{PAYMENT}/")
-    say("preparing the database")
-    manage(environment, "migrate", "--noinput", "-v0")
-    manage(environment, "createcachetable")
-    manage(environment, "collectstatic", "--noinput", "-v0")
-    say("loading the demonstration territory (a campaign is really played: a minute, the first time)")
-    manage(environment, "load_demonstration")
-
-
-def closing_screen(environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, str(SITE / "manage.py"), "load_demonstration", "--who"],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(done.stdout, flush=True)
-    print("  Ctrl-C stops everything; the next `make run` finds it again. Logs: .run/log/\n", flush=True)
 
 
 def run() -> None:
@@ -213,7 +202,9 @@ def run() -> None:
     subprocess.run([sys.executable, str(SITE / "catalogues.py"), "compile"], check=True, cwd=ROOT)
     children = Processes(environment)
     try:
-        prepare(children, environment)
+        start_standins(children)
+        say("preparing the demonstration (the first time, a campaign is really played: a minute or two)")
+        prepare(environment)
         say("starting the web server and the worker")
         children.start(
             "web",
@@ -232,9 +223,17 @@ def run() -> None:
             "-",
         )
         children.start("worker", "manage.py", "qcluster")
-        children.wait_for("web", f"http://{HOST}:{WEB}/")
+        children.wait_for("web", f"http://{HOST}:{WEB}/healthz")
         say(f"ready in {time.monotonic() - started:.0f} s")
-        closing_screen(environment)
+        print(
+            closing_screen(
+                origin=environment["PUBLIC_ORIGIN"],
+                issuer=environment["ABONDE_STANDIN_ISSUER"],
+                psp=environment["ABONDE_STANDIN_PSP"],
+                run=os.path.relpath(RUN, ROOT) if RUN.is_relative_to(ROOT) else str(RUN),
+            ),
+            flush=True,
+        )
         while True:
             children.check()
             time.sleep(0.5)
@@ -249,7 +248,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reset", action="store_true", help="forget the demonstration's data")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Said again: a shell that starts us in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(0))
     try:
         reset() if arguments.reset else run()
     except Trouble as trouble:
