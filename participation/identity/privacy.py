@@ -21,6 +21,7 @@ from participation.identity.models import AttemptCount, Person
 from participation.identity.services import close_user
 from participation.notifications.models import Message
 from participation.payments.models import Payment
+from participation.receipts.models import FiscalReceipt
 from participation.residency.models import ResidencyLetter, ResidencyProof, ResidentList
 
 # A letter that nobody used keeps its street this long after its code died.
@@ -104,6 +105,17 @@ def export_person(*, person: Person) -> dict[str, Any]:
                 "payments": list(_payments(contribution)),
             }
             for contribution in contributions.prefetch_related("payments__refunds")
+        ],
+        # Kept by law with the accounts of who issued them.
+        "fiscal_receipts": [
+            {
+                "number": f"{receipt.year}-{receipt.number}",
+                "amount_cents": receipt.amount_cents,
+                "name": receipt.donor_name,
+                "address": receipt.donor_address,
+                "given_on": receipt.given_on.isoformat(),
+            }
+            for receipt in FiscalReceipt.objects.filter(payment__contribution__person=person)
         ],
         "messages": [
             {"to": message.to, "subject": message.subject, "text": message.text, "sent_at": _said(message.sent_at)}

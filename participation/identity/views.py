@@ -17,7 +17,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView, View
@@ -354,7 +356,16 @@ class MyData(OwnPage):
             "person": self.person,
             "identities": [known.get(name, {"label": name}) for name in held],
             "linkable": [p for p in known.values() if p.for_residents and p.name not in held],
-            "proofs": self.person.residency_proofs.select_related("territory"),
+            "proof_headers": [(_("Territory"), False), (_("Proof"), False), (_("State"), False), (_("Until"), False)],
+            "proofs": [
+                (
+                    proof.territory.name,
+                    proof.get_method_display(),
+                    proof.get_result_display(),
+                    date_format(localtime(proof.expires_at), "DATE_FORMAT") if proof.expires_at else "",
+                )
+                for proof in self.person.residency_proofs.select_related("territory")
+            ],
             "next": request.path,
             "waits": privacy.why_erasure_waits(self.person),
         }

@@ -23,7 +23,8 @@ def page(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="fr"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} – simulation</title><style>{STYLE}</style></head><body>"
+        f'<title>{escape(title)} – simulation</title><link rel="icon" href="data:,">'
+        f"<style>{STYLE}</style></head><body>"
         '<header><p class="banner"><strong>Simulation.</strong> Ce site n\'est pas FranceConnect. '
         "Il remplace FranceConnect pour une démonstration. Les personnes sont inventées.</p></header>"
         f"<main><h1>{escape(title)}</h1>{body}</main></body></html>"
