@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from defis.models import Project
+from fundmatch.engine.dossier import pseudonym
 from fundmatch.engine.shadow import compare
 from fundmatch.engine.version import engine_name
 from fundmatch.models import MatchRun
+from fundmatch.snapshots import donor_id
 from participation.contributions.models import Contribution
 from theme.components import ChartBar, chart_bars
 from theme.money import NO_BREAK_SPACE, format_euros
@@ -93,8 +95,9 @@ def _communes(run: MatchRun) -> dict[str, str]:
         person__residency_proofs__result="accepted",
         person__residency_proofs__commune__isnull=False,
     )
+    key = bytes(run.donor_key)
     return {
-        f"v{voter}": insee
+        pseudonym(key, donor_id(voter, None)): insee
         for voter, insee in rows.values_list("voter_id", "person__residency_proofs__commune__insee")
     }
 

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,3 +20,18 @@ class FundmatchConfig(AppConfig):
         register_funding_source(published_funding)
         register_aid_estimator(aid_of)
         register_simulator(simulate_gifts)
+        post_migrate.connect(schedule_the_bell, sender=self)
+
+
+def schedule_the_bell(**kwargs: Any) -> None:
+    """Write the worker's schedule once: a site may change its rhythm, an upgrade does not change it back."""
+    from django_q.models import Schedule
+
+    Schedule.objects.get_or_create(
+        name="abonde: close due campaigns",
+        defaults={
+            "func": "fundmatch.services.close_due_campaigns",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+        },
+    )

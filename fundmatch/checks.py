@@ -29,13 +29,15 @@ from fundmatch.snapshots import picture_of, with_decided_gifts
 from participation.contributions.models import Contribution
 from participation.contributions.statistics import figures_of
 from participation.ledger.accounts import bank, clearing
+from participation.ledger.proof import prove
 from participation.ledger.selectors import balances
 from participation.ledger.services import balance_of
 from participation.payments.models import Payment, Refund
 from theme.money import format_euros
 
-#: an exact recomputation takes seconds on a million gifts; nothing in it can change for a given run and engine
+#: an exact recomputation takes seconds on a million gifts, and cannot change for a given run and engine
 _RECOMPUTED_FOR = 24 * 3600
+_PROVEN_FOR = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def run_checks(run: MatchRun, *, fresh: bool = False) -> list[Check]:
         published = published_run(run.campaign)
         checks += [_pending(run.campaign), _same_gifts(run, published), _statistics(run, published)]
         checks.append(_ledger(run) if published is None else _outcomes(run, published))
+        checks.append(_invariants(run.campaign, fresh=fresh))
     return checks
 
 
@@ -202,7 +205,7 @@ def _pending(campaign: Campaign) -> Check:
 
 
 def _same_gifts(run: MatchRun, published: MatchRun | None) -> Check:
-    picture = picture_of(run.campaign)
+    picture = picture_of(run.campaign, bytes(run.donor_key))
     if published is not None:
         picture = with_decided_gifts(picture, published)
     same = picture.references == run.read_references() and picture.value == run.read_input()
@@ -255,18 +258,29 @@ def _ledger(run: MatchRun) -> Check:
         code.removeprefix("escrow:"): cents for code, cents in codes.items() if code.startswith("escrow:")
     }
     names = {str(project.pk): project.reference for project in campaign.projects.all()}
-    by_reference = {names[pk]: cents for pk, cents in held.items() if cents and pk in names}
+    found = {names[pk]: cents for pk, cents in held.items() if cents and pk in names}
     shared = {
         reference: row["citizens_cents"]
         for reference, row in run.result["projects"].items()
         if row["citizens_cents"]
     }
     wrong = sorted(
-        f"{reference}: {format_euros(by_reference.get(reference, 0))} ≠ {format_euros(shared.get(reference, 0))}"
-        for reference in by_reference.keys() | shared.keys()
-        if by_reference.get(reference, 0) != shared.get(reference, 0)
+        f"{reference}: {format_euros(found.get(reference, 0))} ≠ {format_euros(shared.get(reference, 0))}"
+        for reference in found.keys() | shared.keys()
+        if found.get(reference, 0) != shared.get(reference, 0)
     )
     return Check("ledger", _("The ledger holds exactly what the residents gave"), not wrong, "; ".join(wrong))
+
+
+def _invariants(campaign: Campaign, *, fresh: bool) -> Check:
+    """The ledger's own proof (fifteen invariants); an answer a few minutes old will do on a screen."""
+    key = f"abonde:invariants:{campaign.pk}"
+    wrong = None if fresh else cache.get(key)
+    if wrong is None:
+        proof = next((proof for proof in prove(campaign=campaign) if not proof.ok), None)
+        wrong = f"{proof.number}. {proof.title}: {'; '.join(proof.wrong[:3])}" if proof is not None else ""
+        cache.set(key, wrong, _PROVEN_FOR)
+    return Check("invariants", _("The ledger proves its fifteen invariants"), not wrong, wrong)
 
 
 def refunds_to_order(campaign: Campaign, shares: Shares) -> tuple[int, int]:

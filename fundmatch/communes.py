@@ -1,4 +1,4 @@
-"""Where the givers live, by commune declared in the territory: frozen at publication, small cells together."""
+"""Where the givers live, by declared commune: frozen at publication, small cells together."""
 
 from defis.models import Campaign
 from fundmatch.dossiers import FEW_DONORS

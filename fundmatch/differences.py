@@ -19,7 +19,7 @@ class Line:
     funded_before: bool | None
     match_before: int | None
     total_before: int | None
-    #: one per pot of the run: (pot, cents, calculated cents, address of its correction); None where it does not pay
+    #: one per pot: (pot, cents, calculated cents, address of its correction); None where it does not pay
     cells: list[tuple[str, int | None, int | None, str]] = field(default_factory=list)
 
     @property
@@ -53,7 +53,7 @@ class Differences:
 
 
 def differences(run: MatchRun, shares: Shares) -> Differences:
-    """Compare a run with the version in force (or, for that very run, with the one before), else with an older run."""
+    """Compare a run with the version in force (for that very run, the one before), else with an older run."""
     against, version, before = _before(run)
     projects = Project.objects.filter(campaign=run.campaign, reference__in=shares.projects)
     lines = []

@@ -20,7 +20,7 @@ from fundmatch.models import MatchRun, Publication
 from fundmatch.shares import Shares, content_of
 from fundmatch.snapshots import Picture
 
-#: a project with one to four givers: its figures say too much about each of them (facts/matching.md, section 7)
+#: a project with fewer givers than this: its figures say too much about each of them
 FEW_DONORS = 5
 
 
@@ -89,7 +89,7 @@ def store_dossier(run: MatchRun, shares: Shares, *, version: int, reason: str) -
 
 
 def rules_text(run: MatchRun) -> str:
-    """Return the frozen rules as the dossier shows them: canonical JSON of the version whose digest the run has."""
+    """Return the frozen rules as the dossier shows them: canonical JSON of the version that the run names."""
     version = run.campaign.rules_versions.filter(sha256=run.rules_sha256).order_by("-version").first()
     rules = version.rules if version is not None else rules_of(run.campaign)
     return canonical(rules).decode()

@@ -186,6 +186,12 @@ def live_campaigns(campaign_ids: set[int]) -> dict[int, LiveCampaign]:
     return known
 
 
+def forget() -> None:
+    """Forget what this process knows: something was published, or a test begins with another database."""
+    _frames.clear()
+    _lives.clear()
+
+
 def _known_frames(campaign_ids: set[int], now: float, kept: float) -> dict[int, _Frame]:
     found = {pk: _frames[pk][1] for pk in campaign_ids if pk in _frames and now < _frames[pk][0]}
     missing = campaign_ids - found.keys()
@@ -209,7 +215,7 @@ def _read_frames(campaign_ids: set[int]) -> dict[int, _Frame]:
         projects[campaign_id].append(pk)
     frames = {pk: _Frame({}, known) for pk, known in projects.items()}
     for pot in pots:
-        frame, sources = frames[pot.campaign_id], {}
+        frame, sources = frames[pot.campaign_id], dict[str, int]()
         for pledge in pot.promised:
             source = source_of(pledge["kind"])
             sources[source] = sources.get(source, 0) + pledge["cents"]
@@ -256,7 +262,7 @@ def _sums(pot: dict[str, Any], frame: _Frame, figures: Mapping[int, Figures]) ->
 
 
 def _capped(project_ids: Sequence[int], cap: int) -> dict[int, int]:
-    """Return Σ min(c, cap) per project: the one sum that the roll-up does not keep (index-only, once in a while)."""
+    """Return Σ min(c, cap) per project: the one sum that the roll-up does not keep (index-only)."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT project_id, sum(least(cents, %s))::bigint FROM (

@@ -69,7 +69,8 @@ def _patterns() -> dict[str, str]:
         "cap_applies": _("The cap of %(cap_cents)s per project applies."),
         "all_at_cap": _("Every project of “%(pot)s” is at the cap of %(cap_cents)s."),
         "shared": _(
-            "All the projects together call more than the %(budget_cents)s of “%(pot)s”. Each receives %(percent)s of what it calls."
+            "All the projects together call more than the %(budget_cents)s of “%(pot)s”. "
+            "Each receives %(percent)s of what it calls."
         ),
         "spread": _("“%(pot)s” shares all its money. Each project receives %(percent)s of what it calls."),
         "first_come": _(

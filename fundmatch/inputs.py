@@ -1,7 +1,7 @@
 """From a campaign and its counted gifts to the input of spec fundmatch/1, section 2.
 
-Ids are public words: a project's reference, a pot's slug, a funder's name as a slug. A giver's id is ours,
-and stays here: what is published bears pseudonyms made with the run's key (engine.dossier).
+Ids are public words: a project's reference, a pot's slug, a funder's name as a slug. A giver's id is a
+pseudonym of this round only: without the run's key it leads to nobody, and two rounds cannot be joined.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.utils.text import slugify
 
 from defis.models import Campaign, Pledge, Pot, Project
+from fundmatch.engine.dossier import pseudonym
 
 SPEC = "fundmatch/1"
 
@@ -19,7 +20,7 @@ TAKING_PART = (Project.Status.PRESELECTED, Project.Status.FUNDED, Project.Status
 
 
 class Gift(NamedTuple):
-    """One counted contribution, as the snapshot gives it. `cents` is positive."""
+    """One counted contribution, as the snapshot gives it. `donor` is an id of ours; `cents` is positive."""
 
     reference: str
     donor: str
@@ -34,12 +35,23 @@ def campaign_projects(campaign: Campaign) -> list[Project]:
 
 
 def campaign_input(
-    campaign: Campaign, gifts: Iterable[Gift], projects: Sequence[Project] | None = None
+    campaign: Campaign,
+    gifts: Iterable[Gift],
+    *,
+    donor_key: bytes,
+    projects: Sequence[Project] | None = None,
 ) -> dict[str, Any]:
-    """Return the whole input; gifts in time order. Amounts in cents, ratios as fractions in lowest terms."""
+    """Return the whole input; gifts in time order. Amounts in cents, ratios as fractions in lowest terms.
+
+    `donor_key` (32 secret bytes) makes the pseudonyms of the givers.
+    """
+    names: dict[str, str] = {}
     rows: list[list[Any]] = []
     for gift in gifts:
-        row: list[Any] = [gift.donor, gift.project, gift.cents]
+        donor = names.get(gift.donor)
+        if donor is None:
+            donor = names[gift.donor] = pseudonym(donor_key, gift.donor)
+        row: list[Any] = [donor, gift.project, gift.cents]
         rows.append(row if gift.matchable else [*row, {"match": False}])
     return input_frame(campaign, projects) | {"contributions": rows}
 

@@ -1,6 +1,6 @@
 """The mails that a publication sends: one per contributor, one per holder, in the reader's language.
 
-Written in the publication's transaction, sent later by the worker. Editors see them before, with their number.
+Written in the publication's transaction, sent later by the worker. Editors see them before, with a count.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def queue_result_mails(run: MatchRun, shares: Shares, *, version: int, reason: s
 
 
 def mail_previews(run: MatchRun, *, version: int, reason: str = "") -> list[Preview]:
-    """Return each kind of mail with its number and one example (a name or an address is never in the text)."""
+    """Return each kind of mail with its number and one example (no name, no address in the text)."""
     found: dict[str, tuple[int, Mail]] = {}
     for mail in result_mails(run, shares_of(run), version=version, reason=reason):
         count, first = found.get(mail.kind, (0, mail))
@@ -205,8 +205,8 @@ def _gift_line(edition: _Edition, reference: str, given: int) -> str:
         )
     return (
         _(
-            "“%(project)s” did not reach the threshold. We refund you in full: %(given)s, by the means of payment "
-            "that you used. It depends on your bank: allow 5 to 10 days."
+            "“%(project)s” did not reach the threshold. We refund you in full: %(given)s, by the means of "
+            "payment that you used. It depends on your bank: allow 5 to 10 days."
         )
         % values
     )
@@ -222,13 +222,15 @@ def _holder_line(project: Project, share: ProjectShare) -> str:
     if share.funded:
         return (
             _(
-                "“%(project)s” is funded: %(citizens)s from residents, %(aid)s from the fund, %(total)s in total."
+                "“%(project)s” is funded: %(citizens)s from residents, %(aid)s from the fund, "
+                "%(total)s in total."
             )
             % values
         )
     return (
         _(
-            "“%(project)s” did not reach the threshold. The %(citizens)s that residents gave are refunded in full."
+            "“%(project)s” did not reach the threshold. The %(citizens)s that residents gave are refunded "
+            "in full."
         )
         % values
     )

@@ -5,9 +5,8 @@ Roles are given to groups, for one fund (defis.models.FundRole); a superuser has
 
 from enum import StrEnum
 
-from django.db.models import QuerySet
-
 from defis.models import Campaign, Fund, Role
+from defis.models.campaigns import CampaignQuerySet
 from defis.permissions import funds_for, roles_of
 from fundmatch.models import Signature
 
@@ -50,6 +49,6 @@ def sides_of(user, fund: Fund) -> list[str]:
     return [side for side in Signature.Side.values if roles & SIDES[side]]
 
 
-def visible_campaigns(user) -> QuerySet[Campaign]:
+def visible_campaigns(user) -> CampaignQuerySet:
     """Return the campaigns whose calculations a user may see; others answer as if they did not exist."""
     return Campaign.objects.filter(fund__in=funds_for(user, *ROLES[Act.SEE]))

@@ -49,10 +49,12 @@ def find_receipt(publication: Publication, code: str) -> Receipt:
         raise ReceiptUnknown(code)
     run = publication.run
     key, project = bytes(run.donor_key), gift.project.reference
-    linked = run.public["form"] != "unlinked"
+    donor = pseudonym(key, donor_id(gift.voter_id, gift.offline_donor_id))
+    if run.public["form"] == "unlinked":
+        donor = pseudonym(key, donor, project)
     leaf = Leaf(
         receipt_salt(key, code),
-        pseudonym(key, donor_id(gift.voter_id, gift.offline_donor_id), None if linked else project),
+        donor,
         project,
         gift.amount_cents,
         gift.matchable,

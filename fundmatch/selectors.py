@@ -1,10 +1,11 @@
 """Reads used twice: which calculation, which version."""
 
-from django.db.models import Prefetch, QuerySet
-from wagtail.models import Locale
+from collections.abc import Iterable
 
-from defis.models import Campaign
-from fundmatch.models import MatchRun, Publication, ResultsPage
+from django.db.models import QuerySet
+
+from defis.models import Campaign, Phase
+from fundmatch.models import MatchRun, Publication
 
 
 def final_runs(campaign: Campaign) -> QuerySet[MatchRun]:
@@ -35,20 +36,23 @@ def published_run(campaign: Campaign) -> MatchRun | None:
     return publication.run if publication is not None else None
 
 
-def published_campaigns(locale: Locale | None = None) -> list[Publication]:
-    """Return the version in force of every published campaign, newest first, with its page in a language.
-
-    Two queries whatever their number. `publication.campaign.shown` is a list of its live pages.
-    """
-    pages = ResultsPage.objects.live()
-    if locale is not None:
-        pages = pages.filter(locale=locale)
+def published_campaigns() -> list[Publication]:
+    """Return the version in force of every published campaign, last closed first. One query."""
     newest = Publication.objects.order_by("campaign_id", "-version").distinct("campaign_id")
     found = (
         Publication.objects.filter(pk__in=newest.values("pk"))
-        .select_related("campaign__fund__territory", "run")
-        .defer("run__input_gzip")
-        .prefetch_related(Prefetch("campaign__results_pages", queryset=pages, to_attr="shown"))
+        .select_related("campaign__fund__territory")
         .order_by("-campaign__closes_at")
     )
     return list(found)
+
+
+def phase_of(campaign: Campaign) -> Phase:
+    """Return the campaign's phase at this instant, by the database's clock."""
+    return phases_of([campaign])[campaign.pk]
+
+
+def phases_of(campaigns: Iterable[Campaign]) -> dict[int, Phase]:
+    """Return the phase of each campaign, by pk, in one query."""
+    rows = Campaign.objects.with_phase().filter(pk__in=[campaign.pk for campaign in campaigns])
+    return {pk: Phase(phase) for pk, phase in rows.values_list("pk", "phase")}  # type: ignore[misc]

@@ -137,7 +137,7 @@ def outcomes_of(shares: Shares) -> dict[str, dict[str, Any]]:
 
 
 def content_of(run: MatchRun, shares: Shares) -> dict[str, Any]:
-    """Return what a signatory agrees to: which data, which result, each correction with its reason, every cent.
+    """Return what a signatory agrees to: which data, which result, each correction and why, every cent.
 
     Only public values, so that a stranger who holds the dossier can redo the digest that was signed.
     """

@@ -12,15 +12,15 @@ from participation.contributions.models import Contribution
 
 @dataclass(slots=True)
 class Picture:
-    """An input of spec fundmatch/1, the contribution behind each of its rows, the ledger's figures (cents)."""
+    """An input of spec fundmatch/1, the contribution behind each row, the ledger's figures (cents)."""
 
     value: dict[str, Any]
     references: list[str]
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def picture_of(campaign: Campaign) -> Picture:
-    """Return the counted gifts of now, in the order of their capture. Exact only under the campaign's lock."""
+def picture_of(campaign: Campaign, donor_key: bytes) -> Picture:
+    """Return the counted gifts of now, in order of capture. Exact only under the campaign's lock."""
     gifts = [
         Gift(reference, donor_id(voter, offline), project, cents, matchable)
         for reference, voter, offline, project, cents, matchable in Contribution.objects.filter(
@@ -33,12 +33,14 @@ def picture_of(campaign: Campaign) -> Picture:
         .iterator(chunk_size=50_000)
     ]
     return Picture(
-        campaign_input(campaign, gifts), [gift.reference for gift in gifts], ledger_figures(campaign)
+        campaign_input(campaign, gifts, donor_key=donor_key),
+        [gift.reference for gift in gifts],
+        ledger_figures(campaign),
     )
 
 
 def donor_id(voter_id: int | None, offline_donor_id: int | None) -> str:
-    """Return what a giver is called in a run's input: an id of ours, never published."""
+    """Return what a giver is called here before the pseudonym: an id of ours, never stored in a run."""
     return f"v{voter_id}" if voter_id is not None else f"o{offline_donor_id}"
 
 

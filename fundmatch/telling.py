@@ -1,4 +1,4 @@
-"""What the results pages say: the same telling for a published version and for an editor's preview of a run."""
+"""What the results pages say: one telling for a published version and for an editor's preview of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from defis.telling import PotTelling, tell_pot
 from fundmatch.estimates import source_label, source_of
 from fundmatch.explanations import facts_of, sentences
 from fundmatch.inputs import campaign_pots, funder_ids
-from fundmatch.models import MatchRun, Override, Publication, ResultsIndexPage, Signature
+from fundmatch.models import MatchRun, Override, Publication, ResultsIndexPage, ResultsPage, Signature
 from fundmatch.opendata.scdl import NotExportable, public_grants, scdl_rows
 from fundmatch.selectors import latest_publication, publications_of, published_campaigns
 from fundmatch.shares import outcomes_of, shares_of
@@ -127,10 +127,12 @@ class Telling:
         percent = campaign.threshold_numerator * 100 // campaign.threshold_denominator
         if campaign.threshold_base == Campaign.ThresholdBase.CITIZENS:
             return _(
-                "Residents' contributions must reach %(percent)d %% of the goal. Otherwise everybody is refunded in full. Projects leave one by one: what one frees may save another."
+                "Residents' contributions must reach %(percent)d %% of the goal. Otherwise everybody is "
+                "refunded in full. Projects leave one by one: what one frees may save another."
             ) % {"percent": percent}
         return _(
-            "Contributions and aid together must reach %(percent)d %% of the goal. Otherwise everybody is refunded in full. Projects leave one by one: what one frees may save another."
+            "Contributions and aid together must reach %(percent)d %% of the goal. Otherwise everybody is "
+            "refunded in full. Projects leave one by one: what one frees may save another."
         ) % {"percent": percent}
 
     @property
@@ -176,7 +178,8 @@ class Telling:
         }
         return (
             _(
-                "%(funded)d projects out of %(projects)d are funded. They receive %(total)s: %(citizens)s from residents and %(aid)s from the fund."
+                "%(funded)d projects out of %(projects)d are funded. They receive %(total)s: "
+                "%(citizens)s from residents and %(aid)s from the fund."
             )
             % values
         )
@@ -280,9 +283,9 @@ def _tell(
     paid: dict[tuple[str, int], int] = {}
     for cell in cells:
         paid[cell.pot, cell.funder.pk] = paid.get((cell.pot, cell.funder.pk), 0) + cell.cents
-        mine = by_source.setdefault(cell.reference, {})
+        given = by_source.setdefault(cell.reference, {})
         source = source_of(cell.funder.kind)
-        mine[source] = mine.get(source, 0) + cell.cents
+        given[source] = given.get(source, 0) + cell.cents
     urls = project_urls(campaign)
     projects = []
     found = Project.objects.filter(campaign=campaign, reference__in=outcomes).select_related(
@@ -305,8 +308,8 @@ def _tell(
     _draw(projects)
     used = {source for project in projects for source in project.by_source}
     sources = [source for source in SOURCES[1:] if source in used]
-    for project in projects:
-        project.cells = _cells(project, sources)
+    for line in projects:
+        line.cells = _cells(line, sources)
     return Telling(
         campaign=campaign,
         projects=projects,
@@ -418,7 +421,7 @@ def dossier_url(campaign: Campaign, version: int) -> str:
 
 def results_url(campaign: Campaign) -> str:
     """Return the address of a campaign's results page in the active language, else of its first version."""
-    pages = list(campaign.results_pages.live().select_related("locale"))
+    pages = list(ResultsPage.objects.live().filter(campaign=campaign).select_related("locale"))
     pages.sort(key=lambda page: page.locale.language_code != get_language())
     for page in pages:
         if url := page.get_url():
@@ -428,16 +431,21 @@ def results_url(campaign: Campaign) -> str:
 
 def index_rows(index: ResultsIndexPage, url: str) -> list[dict[str, Any]]:
     """Return one row per published campaign: newest first, with its page in the language of the index."""
+    publications = published_campaigns()
+    pages = {
+        page.campaign_id: page
+        for page in ResultsPage.objects.live().child_of(index).filter(locale=index.locale_id)
+    }
     return [
         {
             "publication": publication,
             "campaign": publication.campaign,
-            "url": f"{url}{page.slug}/",
-            "page": page,
+            "url": f"{url}{pages[publication.campaign_id].slug}/",
+            "page": pages[publication.campaign_id],
             **totals_of(publication),
         }
-        for publication in published_campaigns(locale=index.locale)
-        for page in publication.campaign.shown
+        for publication in publications
+        if publication.campaign_id in pages
     ]
 
 

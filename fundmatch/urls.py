@@ -1,4 +1,4 @@
-"""Public addresses of results, dossiers, receipts and open data (French paths, inside the language prefix)."""
+"""Public addresses of results, dossiers, receipts and open data (French paths, under the language prefix)."""
 
 from django.urls import path
 

@@ -130,6 +130,14 @@ def _own_folders(settings, tmp_path):
     }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_estimated_elsewhere():
+    """Live estimates are kept a few seconds in the process: not from one test's database to the next."""
+    from fundmatch import estimates
+
+    estimates.forget()
+
+
 # --- Browser ----------------------------------------------------------------------------------------
 CHROMIUM_FLAGS = [
     "--headless",

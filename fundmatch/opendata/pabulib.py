@@ -75,8 +75,8 @@ def _meta(publication: Publication, votes: dict[str, dict[str, int]]) -> list[li
         ["currency", "EUR"],
         [
             "comment",
-            "#1: One point is one cent that the voter really gave to the project. #2: The complementary money is "
-            f"shared by fundmatch/1; result {publication.result_sha256}.",
+            "#1: One point is one cent that the voter really gave to the project. "
+            f"#2: The complementary money is shared by fundmatch/1; result {publication.result_sha256}.",
         ],
     ]
 

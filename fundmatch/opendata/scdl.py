@@ -22,7 +22,7 @@ _LA_POSTE = "356000000"
 _LONGEST = 256
 
 TABLE = Table(
-    "subventions",
+    "subventions-scdl",
     "Subventions (SCDL 2.1.1)",
     (
         Column("nomAttribuant", "Nom de l'attribuant"),
@@ -54,7 +54,7 @@ class Refusal:
 
 
 class NotExportable(ValueError):
-    """Some giver or beneficiary lacks the legal identifier that the schema requires; `refusals` lists them."""
+    """Some giver or beneficiary lacks the legal number that the schema requires; `refusals` lists them."""
 
     def __init__(self, refusals: list[Refusal]) -> None:
         super().__init__("; ".join(f"{refusal.name}: {refusal.problem}" for refusal in refusals))

@@ -43,7 +43,7 @@ class Table:
     key: tuple[str, ...] = ()
 
     def csv(self, rows: Iterable[Sequence[Any]]) -> str:
-        """Return UTF-8 text, comma separated, with a header; text that a spreadsheet would execute is quoted."""
+        """Return comma-separated text with a header; what a spreadsheet would execute is quoted."""
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow([column.name for column in self.columns])

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from defis.clock import database_now
+from defis.clock import DatabaseNow, database_now
 from defis.models import Campaign, Phase
 from defis.services import Refused
 from fundmatch.audit import record
@@ -17,7 +17,7 @@ from fundmatch.engine import InputError, compute
 from fundmatch.models import MatchRun
 from fundmatch.models.runs import new_donor_key
 from fundmatch.permissions import Act, may
-from fundmatch.selectors import latest_run, published_run
+from fundmatch.selectors import latest_run, phase_of, published_run
 from fundmatch.snapshots import Picture, picture_of, with_decided_gifts
 from participation.contributions.closing import ClosingError, closing, settle_open_payments
 
@@ -27,31 +27,31 @@ logger = logging.getLogger(__name__)
 def close_campaign(*, campaign: Campaign, user: Any = None) -> MatchRun:
     """Return the run of a campaign whose bell has rung, calculated if it was not yet.
 
-    Idempotent and safe with two workers: providers are asked about open payments first, then the campaign's lock
-    waits for the settlements in flight; one worker writes, the other reads. Not to be called inside another
-    transaction. Raises Refused: "too_early" (by the database's clock), "input", "dossier".
+    Idempotent and safe with two workers: providers are asked about open payments first, then the campaign's
+    lock waits for the settlements in flight; one worker writes, the other reads. Not to be called inside
+    another transaction. Raises Refused: "too_early" (by the database's clock), "input", "dossier".
     """
     run = latest_run(campaign)
     if run is not None:
         return run
-    if _with_phase(campaign).phase not in (Phase.CLOSED, Phase.PUBLISHED):
+    if phase_of(campaign) not in (Phase.CLOSED, Phase.PUBLISHED):
         raise _too_early()
     settle_open_payments(campaign)
     with _bell(campaign):
         run = latest_run(campaign)
         if run is not None:
             return run
-        campaign = _with_phase(campaign)
+        campaign = _fresh(campaign)
         run = _write(campaign, kind=MatchRun.Kind.FINAL, number=1, user=user)
         record(campaign, "abonde.results.close", user, run=run.number, result_sha256=run.result_sha256)
     return run
 
 
 def calculate_again(*, campaign: Campaign, reason: str, user: Any) -> MatchRun:
-    """Write the next run: the gifts of today, or those of the published version less what was taken back since.
+    """Write the next run: the gifts of today, or those of the published version less what was taken back.
 
-    The earlier runs stay. Raises Refused: "role", "reason", "never_closed", "unchanged" (same gifts, and nobody
-    signed), "input", "dossier".
+    The earlier runs stay. Raises Refused: "role", "reason", "never_closed", "unchanged" (same gifts, nobody
+    signed), "too_early", "input", "dossier".
     """
     if not may(user, Act.CALCULATE, campaign.fund):
         raise Refused("role", _("Your role does not allow you to calculate these results."))
@@ -61,15 +61,16 @@ def calculate_again(*, campaign: Campaign, reason: str, user: Any) -> MatchRun:
         raise Refused("never_closed", _("The campaign has no calculation yet."))
     settle_open_payments(campaign)
     with _bell(campaign):
-        campaign = _with_phase(campaign)
+        campaign = _fresh(campaign)
         last, published = latest_run(campaign), published_run(campaign)
         if last is None:
             raise Refused("never_closed", _("The campaign has no calculation yet."))
-        picture = picture_of(campaign)
+        # One key for a round: the same giver keeps her pseudonym from one calculation to the next.
+        donor_key = bytes(last.donor_key)
+        picture = picture_of(campaign, donor_key)
         if published is not None:
             picture = with_decided_gifts(picture, published)
-        # One key for a round: the same giver keeps her pseudonym from one calculation to the next.
-        run = _compute(campaign, picture, donor_key=bytes(last.donor_key))
+        run = _compute(campaign, picture, donor_key)
         if run.input_sha256 == last.input_sha256 and last != published and not last.signatures.exists():
             raise Refused("unchanged", _("Nothing has changed since the last calculation."))
         run = _save(run, kind=MatchRun.Kind.FINAL, number=last.number + 1, reason=reason.strip(), user=user)
@@ -85,8 +86,8 @@ def rehearse(*, campaign: Campaign, user: Any = None) -> MatchRun:
     """
     # Two rehearsals of one campaign wait for each other, and for nobody else's vote.
     Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=campaign.pk)
-    campaign = _with_phase(campaign)
-    if campaign.phase in (Phase.CLOSED, Phase.PUBLISHED):
+    campaign = _fresh(campaign)
+    if phase_of(campaign) in (Phase.CLOSED, Phase.PUBLISHED):
         raise Refused("too_late", _("The campaign is closed: calculate the results instead."))
     done = campaign.match_runs.filter(kind=MatchRun.Kind.REHEARSAL).count()
     run = _write(campaign, kind=MatchRun.Kind.REHEARSAL, number=done + 1, user=user)
@@ -96,8 +97,9 @@ def rehearse(*, campaign: Campaign, user: Any = None) -> MatchRun:
 
 def close_due_campaigns() -> list[MatchRun]:
     """Close every campaign whose bell has rung and that has no run; one that cannot is logged and left."""
-    due = Campaign.objects.with_phase().filter(phase=Phase.CLOSED)
-    due = due.exclude(match_runs__kind=MatchRun.Kind.FINAL)
+    due = Campaign.objects.filter(
+        announced_at__isnull=False, published_at__isnull=True, closes_at__lte=DatabaseNow()
+    ).exclude(match_runs__kind=MatchRun.Kind.FINAL)
     runs = []
     for campaign in due:
         try:
@@ -120,16 +122,17 @@ def _too_early() -> Refused:
     return Refused("too_early", _("The campaign is not closed yet: nothing is calculated before the bell."))
 
 
-def _with_phase(campaign: Campaign) -> Campaign:
-    return Campaign.objects.with_phase().select_related("fund__legal_holder").get(pk=campaign.pk)
+def _fresh(campaign: Campaign) -> Campaign:
+    return Campaign.objects.select_related("fund__legal_holder").get(pk=campaign.pk)
 
 
 def _write(campaign: Campaign, *, kind: str, number: int, user: Any) -> MatchRun:
-    run = _compute(campaign, picture_of(campaign), donor_key=new_donor_key())
+    donor_key = new_donor_key()
+    run = _compute(campaign, picture_of(campaign, donor_key), donor_key)
     return _save(run, kind=kind, number=number, user=user)
 
 
-def _compute(campaign: Campaign, picture: Picture, *, donor_key: bytes) -> MatchRun:
+def _compute(campaign: Campaign, picture: Picture, donor_key: bytes) -> MatchRun:
     try:
         result = compute(picture.value)
     except InputError as error:

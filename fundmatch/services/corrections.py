@@ -23,8 +23,8 @@ def override_share(
 ) -> Override:
     """Replace one calculated share (cents); the pot's funders then share what it really spends.
 
-    Raises Refused: "role", "reason", "state" (old, signed, published or rehearsed run), "project" (refunded, or
-    not covered by the pot), "amount" (negative, or what was calculated), "cap", "budget", "threshold".
+    Raises Refused: "role", "reason", "state" (old, signed, published or rehearsed run), "project" (refunded,
+    or not covered by the pot), "amount" (negative, or what was calculated), "cap", "budget", "threshold".
     """
     if not may(user, Act.CORRECT, run.campaign.fund):
         raise Refused("role", _("Your role does not allow you to correct a share."))

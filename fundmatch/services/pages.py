@@ -11,7 +11,7 @@ from fundmatch.models import ResultsIndexPage, ResultsPage
 
 
 def show_results_pages(*, campaign: Campaign, user: Any = None) -> list[ResultsPage]:
-    """Make the campaign's results page public, creating what is missing. A page that is live keeps its words."""
+    """Make the campaign's results page public, creating what is missing. A live page keeps its words."""
     indexes = list(ResultsIndexPage.objects.all()) or [_first_index()]
     pages = []
     for index in indexes:

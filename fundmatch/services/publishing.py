@@ -1,4 +1,4 @@
-"""One transaction makes the results public: version, shares, decisions, statuses, page, ledger, refunds, mails."""
+"""One transaction makes the results public: version, shares, decisions, page, ledger, refunds, mails."""
 
 import logging
 from typing import Any
@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 def publish_results(*, run: MatchRun, user: Any, reason: str = "") -> Publication:
     """Publish a run that both sides signed; returns its publication. Asking again returns the same one.
 
-    The dossier is written on the private storage first, under a name made of its content; everything else is one
-    transaction: publication, shares, decisions, statuses, page, ledger, refund orders, mails. A later version
-    needs a reason. Raises Refused: "role", "state", "unsigned", "stale", "checks", "reason", "dossier",
-    "ledger".
+    The dossier is written on the private storage first, under a name made of its content; everything else is
+    one transaction: publication, shares, decisions, statuses, page, ledger, refund orders, mails. A later
+    version needs a reason. Raises Refused: "role", "state", "unsigned", "stale", "checks", "reason",
+    "dossier", "ledger".
     """
     run = MatchRun.objects.select_related("campaign__fund").get(pk=run.pk)
     if not may(user, Act.PUBLISH, run.campaign.fund):
@@ -50,7 +50,7 @@ def publish_results(*, run: MatchRun, user: Any, reason: str = "") -> Publicatio
     _check_ready(run, shares)
     name, info = store_dossier(run, shares, version=version, reason=reason.strip())
     try:
-        # One transaction. Waits for whoever closes or publishes at this instant, then keeps them out until commit.
+        # One transaction. Waits for whoever closes or publishes now, then keeps them out until commit.
         with closing(run.campaign):
             return _publish(run, shares, name, info, version=version, user=user, reason=reason.strip())
     except ClosingError as error:
@@ -137,7 +137,7 @@ def _publish(
 def _allocate(
     publication: Publication, shares: Shares, projects: dict[str, Project]
 ) -> dict[int, dict[tuple[Pot, Organisation], int]]:
-    """Write every non-zero cell; return {project pk: {(pot, funder): cents}}, funded projects without aid included."""
+    """Write every non-zero cell; return {project pk: {(pot, funder): cents}} of all funded projects."""
     funded: dict[int, dict[tuple[Pot, Organisation], int]] = {
         projects[share.reference].pk: {} for share in shares.funded
     }
@@ -191,7 +191,8 @@ def _outcome_reason(share: ProjectShare, goal_cents: int) -> str:
         )
     return (
         _(
-            "Threshold not reached: %(citizens)s from residents out of %(goal)s. Everybody is refunded in full."
+            "Threshold not reached: %(citizens)s from residents out of %(goal)s. "
+            "Everybody is refunded in full."
         )
         % values
     )

@@ -19,8 +19,8 @@ from fundmatch.shares import content_digest, shares_of
 def sign_run(*, run: MatchRun, user: Any, content_sha256: str, side: str | None = None) -> Signature:
     """Sign for one side. `content_sha256` is the digest of what was on the signatory's screen.
 
-    `side` is needed only by somebody who could sign for both. Raises Refused: "role", "state", "stale" (what is
-    there now is not what was read), "same_person", "side_signed", "checks" (a check is red).
+    `side` is needed only by somebody who could sign for both. Raises Refused: "role", "state", "stale" (what
+    is there now is not what was read), "same_person", "side_signed", "checks" (a check is red).
     """
     run = MatchRun.objects.select_for_update(of=("self",)).select_related("campaign__fund").get(pk=run.pk)
     side = _side(run, user, side)

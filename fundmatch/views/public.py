@@ -139,12 +139,12 @@ def data_file(request: HttpRequest, campaign: str, name: str) -> HttpResponse:
         response = _csv(table.csv(rows(publication)))
     elif name == "subventions-scdl.csv":
         try:
-            rows = scdl.scdl_rows(publication)
+            grants = scdl.scdl_rows(publication)
         except scdl.NotExportable as error:
             raise Http404 from error
-        if not rows:
+        if not grants:
             raise Http404
-        response = _csv(scdl.TABLE.csv(rows))
+        response = _csv(scdl.TABLE.csv(grants))
     elif name == "datapackage.json":
         response = JsonResponse(
             files.datapackage(publication), json_dumps_params={"ensure_ascii": False, "indent": 2}

@@ -1,4 +1,4 @@
-"""A small real round for tests: a fund of a trio, two pots, four projects, money captured and in the ledger."""
+"""A small real round for tests: a trio's fund, two pots, four projects, money captured and in the ledger."""
 
 import itertools
 import uuid
@@ -25,10 +25,11 @@ from defis.services import announce_campaign, freeze_rules
 from participation.contributions.models import Contribution
 from participation.identity.models import Person, Voter, VoterMembership
 from participation.ledger import accounts
-from participation.ledger.services import post
+from participation.ledger.services import Posting, post_many
 from participation.payments.models import Payment
 
 _numbers = itertools.count(1)
+_communes = itertools.count(67_000)
 
 # Numbers with right check digits, of nobody in particular (the second follows La Poste's own rule).
 SIRET_AUTHORITY = "73282932000074"
@@ -45,7 +46,7 @@ def make_campaign(**fields) -> Campaign:
     territory = Territory.objects.create(name=f"Ried {number}", slug=f"ried-{number}")
     territory.communes.add(
         Commune.objects.create(
-            insee=f"67{number:03d}", name=f"Ried-{number}", sort_name=f"ried-{number}", department="67"
+            insee=f"{next(_communes):05d}", name=f"Ried-{number}", sort_name=f"ried-{number}", department="67"
         )
     )
     foundation = organisation("foundation", name=f"Fondation du Ried {number}")
@@ -125,14 +126,22 @@ def open_campaign(campaign: Campaign) -> Campaign:
     return freeze_rules(campaign=campaign)
 
 
-def make_person(campaign: Campaign, **fields) -> tuple[Person, Voter]:
-    number = next(_numbers)
-    person = Person.objects.create(
-        **{"display_name": f"Habitante {number}", "email": f"habitante{number}@example.org", **fields}
+def make_person(campaign: Campaign) -> tuple[Person, Voter]:
+    return make_people(campaign, 1)[0]
+
+
+def make_people(campaign: Campaign, count: int) -> list[tuple[Person, Voter]]:
+    """Residents who may vote in the campaign."""
+    numbers = [next(_numbers) for _ in range(count)]
+    people = Person.objects.bulk_create(
+        Person(display_name=f"Habitante {n}", email=f"habitante{n}@example.org") for n in numbers
     )
-    voter = Voter.objects.create(campaign=campaign, digest=uuid.uuid4().hex)
-    VoterMembership.objects.create(voter=voter, campaign=campaign, person=person)
-    return person, voter
+    voters = Voter.objects.bulk_create(Voter(campaign=campaign, digest=uuid.uuid4().hex) for _ in people)
+    VoterMembership.objects.bulk_create(
+        VoterMembership(voter=voter, campaign=campaign, person=person)
+        for person, voter in zip(people, voters, strict=True)
+    )
+    return list(zip(people, voters, strict=True))
 
 
 def give(
@@ -143,43 +152,58 @@ def give(
     *,
     matchable=True,
 ) -> Contribution:
-    """A contribution captured by its provider, with its payment and its ledger entry, as a settlement writes them."""
-    person, voter = who or make_person(campaign)
+    """A captured contribution with its payment and its ledger entry, as a settlement writes them."""
+    return give_many(campaign, project, cents, [who or make_person(campaign)], matchable=matchable)[0]
+
+
+def give_many(
+    campaign: Campaign, project: Project, cents: int, people: list[tuple[Person, Voter]], *, matchable=True
+) -> list[Contribution]:
+    """The same gift by many people, in a handful of statements."""
     now = campaign.closes_at - timedelta(days=2)
-    contribution = Contribution.objects.create(
-        campaign=campaign,
-        project=project,
-        voter=voter,
-        person=person,
-        amount_cents=cents,
-        matchable=matchable,
-        created_at=now,
+    contributions = Contribution.objects.bulk_create(
+        Contribution(
+            campaign=campaign,
+            project=project,
+            voter=voter,
+            person=person,
+            amount_cents=cents,
+            matchable=matchable,
+            created_at=now,
+        )
+        for person, voter in people
     )
-    payment = Payment.objects.create(
-        contribution=contribution,
-        provider=campaign.collection_provider,
-        provider_reference=f"co_{uuid.uuid4().hex[:16]}",
-        amount_cents=cents,
-        created_at=now,
+    payments = Payment.objects.bulk_create(
+        Payment(
+            contribution=contribution,
+            provider=campaign.collection_provider,
+            provider_reference=f"co_{uuid.uuid4().hex[:16]}",
+            amount_cents=cents,
+            created_at=now,
+        )
+        for contribution in contributions
     )
-    Payment.objects.filter(pk=payment.pk).update(state="paid", paid_at=now, captured_cents=cents)
-    Contribution.objects.filter(pk=contribution.pk).update(state="counted", counted_at=now)
-    post(
-        event_key=f"payment:{payment.key}:paid",
-        kind="payment",
+    Payment.objects.filter(pk__in=[p.pk for p in payments]).update(
+        state="paid", paid_at=now, captured_cents=cents
+    )
+    given = Contribution.objects.filter(pk__in=[c.pk for c in contributions])
+    given.update(state="counted", counted_at=now)
+    post_many(
         holder=campaign.fund.legal_holder,
-        lines=[
-            (
-                accounts.clearing(payment.provider),
-                accounts.escrow(campaign.pk, project.pk),
-                cents,
+        postings=[
+            Posting(
+                event_key=f"payment:{payment.key}:paid",
+                kind="payment",
+                lines=[
+                    (accounts.clearing(payment.provider), accounts.escrow(campaign.pk, project.pk), cents)
+                ],
+                campaign_id=campaign.pk,
+                payment_id=payment.pk,
             )
+            for payment in payments
         ],
-        campaign=campaign,
-        payment=payment,
     )
-    contribution.refresh_from_db()
-    return contribution
+    return list(given.order_by("pk"))
 
 
 def make_user(campaign: Campaign, *roles: str, **fields):
@@ -226,6 +250,5 @@ def make_round(**fields) -> tuple[Campaign, dict[str, Project]]:
         ("Cour", 9, 900),
         ("Doyenne", 2, 500),
     ):
-        for _ in range(people):
-            give(campaign, projects[title], cents)
+        give_many(campaign, projects[title], cents, make_people(campaign, people))
     return campaign, projects

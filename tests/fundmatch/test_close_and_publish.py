@@ -1,7 +1,7 @@
 """From the bell to a published result that a stranger verifies. Figures computed by hand (spec fundmatch/1).
 
 First turn, everybody alive. Linear « cea »: raws 300, 300, 81, 10 €, 691 € for 600 €, so each × 600/691.
-Quadratic « fonds »: raws 9 600, 1 200, 648, 10 €; Abris is held at 700 €, the other 300 € are shared × 300/1858.
+Quadratic « fonds »: raws 9 600, 1 200, 648, 10 €; Abris is held at 700 €, the rest share 300 € (× 300/1858).
 Doyenne (8.69 + 1.61 + 10 = 20.30 € of 2 000 €) is the worst funded and leaves.
 Second turn: cea × 600/681 gives 264.32, 264.32, 71.36; fonds × 300/1848 gives 194.81 and 105.19.
 Bancs (859.13 € of 1 600 €, 1 200 € needed) leaves. Cour, at 257.55 € for 300 €, would have left without that.
@@ -12,7 +12,6 @@ import subprocess
 import sys
 
 import pytest
-import rounds
 from django.core.files.storage import storages
 from wagtail.models import Site
 

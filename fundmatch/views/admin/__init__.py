@@ -1,4 +1,4 @@
-"""« Ce qui sera publié »: what editors, finance and auditors see of a calculation. Others' funds answer 404."""
+"""« Ce qui sera publié »: what editors, finance, auditors see of a calculation. Others' funds answer 404."""
 
 from django.urls import path
 

@@ -28,7 +28,6 @@ class ResultsView(WagtailAdminTemplateMixin, View):
     def campaign(self) -> Campaign:
         campaign = (
             visible_campaigns(self.request.user)
-            .with_phase()
             .select_related("fund__legal_holder", "fund__authority", "fund__foundation")
             .filter(slug=self.kwargs["campaign"])
             .first()

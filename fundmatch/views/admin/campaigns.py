@@ -15,7 +15,7 @@ from defis.services import Refused
 from fundmatch.forms import ReasonForm
 from fundmatch.models import MatchRun
 from fundmatch.permissions import Act, visible_campaigns
-from fundmatch.selectors import final_runs, publications_of
+from fundmatch.selectors import final_runs, phase_of, phases_of, publications_of
 from fundmatch.services import calculate_again, close_campaign, rehearse
 from fundmatch.telling import results_url
 from fundmatch.views.admin.base import ResultsView, run_title, run_url
@@ -34,17 +34,24 @@ class IndexView(ResultsView):
         return [*self.breadcrumbs_items, {"url": "", "label": _("Results")}]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        campaigns = visible_campaigns(self.request.user).with_phase().select_related("fund")
-        campaigns = campaigns.exclude(announced_at__isnull=True).prefetch_related("publications")
+        campaigns = list(
+            visible_campaigns(self.request.user)
+            .exclude(announced_at__isnull=True)
+            .select_related("fund")
+            .prefetch_related("publications")
+        )
+        phases = phases_of(campaigns)
         order = {Phase.CLOSED: 0, Phase.OPEN: 1, Phase.PUBLISHED: 3}
         rows = [
             {
                 "campaign": campaign,
-                "phase": Phase(campaign.phase).label,
+                "phase": phases[campaign.pk].label,
                 "url": reverse("abonde_results:campaign", args=[campaign.slug]),
                 "version": max((p.version for p in campaign.publications.all()), default=None),
             }
-            for campaign in sorted(campaigns, key=lambda c: (order.get(c.phase, 2), -c.closes_at.timestamp()))
+            for campaign in sorted(
+                campaigns, key=lambda c: (order.get(phases[c.pk], 2), -c.closes_at.timestamp())
+            )
         ]
         return super().get_context_data(rows=rows, **kwargs)
 
@@ -58,14 +65,14 @@ class CampaignView(ResultsView):
         return self.campaign.name
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        campaign = self.campaign
+        campaign, phase = self.campaign, phase_of(self.campaign)
         runs = list(final_runs(campaign).prefetch_related("signatures"))
         rehearsals = campaign.match_runs.filter(kind=MatchRun.Kind.REHEARSAL).defer("input_gzip")
         versions = list(publications_of(campaign))
         return super().get_context_data(
             campaign=campaign,
-            phase=Phase(campaign.phase).label,
-            is_over=campaign.phase in (Phase.CLOSED, Phase.PUBLISHED),
+            phase=phase.label,
+            is_over=phase in (Phase.CLOSED, Phase.PUBLISHED),
             runs=[(run, run_title(run), run_url(run)) for run in runs],
             rehearsals=[(run, run_title(run), run_url(run)) for run in rehearsals.order_by("-number")[:5]],
             versions=versions,
@@ -105,6 +112,6 @@ class CalculateView(CampaignView):
         user = self.request.user
         if form is not None:
             return calculate_again(campaign=campaign, reason=form.cleaned_data["reason"], user=user)
-        if campaign.phase in (Phase.CLOSED, Phase.PUBLISHED):
+        if phase_of(campaign) in (Phase.CLOSED, Phase.PUBLISHED):
             return close_campaign(campaign=campaign, user=user)
         return rehearse(campaign=campaign, user=user)
