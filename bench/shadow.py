@@ -41,37 +41,37 @@ SWIECIE = DATA / "pabulib" / "Poland_Swiecie_2023.pb"
 # ---- contestants, each in its process ----------------------------------------------------------------
 
 
-def _ballots(path: Path) -> tuple[Any, int, int]:
+def _election(path: Path) -> tuple[Callable[[], Any], int]:
+    """Return how to count the ballots of an election, and its budget. Counting is part of our time."""
     from fundmatch.engine.ballots import Ballots
     from fundmatch.engine.pabulib import read_pb
 
     election = read_pb(path)
-    least = int(election.meta.get("min_project_score_threshold") or 0)
-    return Ballots(election.costs_cents, election.votes.values()), election.budget_cents, least
+    return lambda: Ballots(election.costs_cents, election.votes.values()), election.budget_cents
 
 
 def greedy_ballots(path: Path) -> Callable[[], object]:
-    """Elect by number of votes; grouping the ballots is not counted, nor is it for the peer."""
+    """Elect by number of votes."""
     from fundmatch.engine.ballots import greedy
 
-    ballots, budget, _ = _ballots(path)
-    return lambda: greedy(ballots, budget)
+    count, budget = _election(path)
+    return lambda: greedy(count(), budget)
 
 
 def equal_shares_ballots(path: Path) -> Callable[[], object]:
     """Elect by equal shares."""
     from fundmatch.engine.ballots import equal_shares
 
-    ballots, budget, _ = _ballots(path)
-    return lambda: equal_shares(ballots, budget)
+    count, budget = _election(path)
+    return lambda: equal_shares(count(), budget)
 
 
 def add1_ballots(path: Path) -> Callable[[], object]:
     """Elect by equal shares, raised one unit per voter at a time."""
     from fundmatch.engine.ballots import ADD1, COST, equal_shares
 
-    ballots, budget, _ = _ballots(path)
-    return lambda: equal_shares(ballots, budget, COST, ADD1, increment=100)
+    count, budget = _election(path)
+    return lambda: equal_shares(count(), budget, COST, ADD1, increment=100)
 
 
 def _pabutools(path: Path) -> tuple[Any, Any]:
