@@ -18,6 +18,7 @@ from participation.contributions.selectors import payment_of
 from participation.identity.models import Person
 from participation.identity.services import voter_for
 from participation.ledger import locks
+from participation.payments.failpoints import failpoint
 from participation.payments.models import Payment
 from participation.payments.port import (
     NeedsHuman,
@@ -102,6 +103,7 @@ def open_payment_page(payment: Payment, *, return_url: str = "") -> Payment:
         locale=person.language if person else "fr",
         expires_at=payment.created_at + PAGE_LIFE,
     )
+    failpoint("start.committed")
     try:
         started = provider.start(request)
     except ProviderUnavailable as error:
@@ -112,6 +114,7 @@ def open_payment_page(payment: Payment, *, return_url: str = "") -> Payment:
             payment, Payment.State.FAILED, Contribution.State.FAILED, reason="refused", note=f"start: {error}"
         )
         raise problems.provider_refused() from error
+    failpoint("start.answered")
     state = Payment.State.PENDING if started.state == PaymentState.PENDING else Payment.State.CREATED
     with connection.cursor() as cursor:
         # A webhook may have been faster: the state is only written over `created`.
@@ -131,6 +134,7 @@ def open_payment_page(payment: Payment, *, return_url: str = "") -> Payment:
             ],
         )
         payment.state = cursor.fetchone()[0]
+    failpoint("start.recorded")
     payment.provider_reference = started.provider_reference
     payment.redirect_url = started.redirect_url
     if started.state == PaymentState.PAID:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -117,7 +118,8 @@ def run_refunds(
             run.work()
         else:
             with ThreadPoolExecutor(workers) as pool:
-                for result in [pool.submit(run.work_apart) for _ in range(workers)]:
+                # Each thread lives at the caller's moment (a demonstration may shift its clock).
+                for result in [pool.submit(copy_context().run, run.work_apart) for _ in range(workers)]:
                     result.result()
         counts += run.counts
         if limit is not None:
@@ -358,6 +360,7 @@ def record(provider: str, outcomes: list[Outcome]) -> Counter:
                 counts["waiting"] += 1
         if done:
             _record_done(provider, done)
+        failpoint("refund.written")
     return counts
 
 

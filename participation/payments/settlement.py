@@ -13,6 +13,7 @@ from participation.ledger import accounts, locks
 from participation.ledger.selectors import is_settled
 from participation.ledger.services import Line, post
 from participation.notifications.services import queue
+from participation.payments.failpoints import failpoint
 from participation.payments.models import Payment, Refund
 from participation.payments.port import (
     CURRENCY,
@@ -52,6 +53,7 @@ def settle_payment(payment: Payment) -> Payment:
         logger.info("payment.unanswered key=%s error=%s", payment.key, error)
         _ask_later(payment, str(error))
         return Payment.objects.get(pk=payment.pk)
+    failpoint("settle.fetched")
     settled = apply_snapshot(payment, snapshot)
     if snapshot.refunded_cents and settled.state in {
         Payment.State.PAID,
@@ -68,7 +70,9 @@ def apply_snapshot(payment: Payment, snapshot: Snapshot) -> Payment:
         locks.share_campaign(payment.contribution.campaign_id)
         held = locks.hold_payment(payment.pk)
         _apply(held, snapshot, database_now())
-        return held
+        failpoint("settle.written")
+    failpoint("settle.committed")
+    return held
 
 
 # --- What the provider may say --------------------------------------------------------------------------
@@ -139,7 +143,7 @@ def _captured(payment: Payment, snapshot: Snapshot, now: datetime) -> None:
     payment.captured_cents = snapshot.amount_cents
     payment.next_check_at = None
     payment.lease_until = None
-    refusal = _why_not_counted(payment)
+    refusal = why_not_counted(payment)
     destination = (
         accounts.refund_due(contribution.campaign_id)
         if refusal
@@ -172,7 +176,7 @@ def _captured(payment: Payment, snapshot: Snapshot, now: datetime) -> None:
     logger.info("payment.captured key=%s cents=%s refusal=%s", payment.key, snapshot.amount_cents, refusal)
 
 
-def _why_not_counted(payment: Payment) -> str:
+def why_not_counted(payment: Payment) -> str:
     """Reason of an automatic refund, empty when the money counts."""
     contribution, project = payment.contribution, payment.contribution.project
     campaign = contribution.campaign
