@@ -4,12 +4,16 @@ import re
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
+from wagtail.models import Page, Site
 
+from defis.models import ProjectIndexPage, ProjectPage
 from participation.contributions.models import Contribution
 from participation.payments.models import Payment
 from tests.participation import path_world as path
 from tests.participation.path_world import PATH, browser_of, resident
 from tests.theme.looking import look
+from theme.models import HomePage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -141,3 +145,26 @@ def test_a_double_click_sends_one_contribution(page, live_server, project, provi
     page.get_by_role("button", name=re.compile("Payer 20")).click()
     page.wait_for_url("**/plan-du-site/?banque=*")
     assert Contribution.objects.count() == provider.calls["start"] == 1
+
+
+def test_the_project_page_calculates_while_one_types_and_leads_to_the_path(page, live_server, project):
+    root = Page.objects.get(depth=1)
+    home = root.add_child(
+        instance=HomePage(
+            title="Accueil", slug="accueil-essai", heading="Accueil", introduction="<p>Bonjour.</p>"
+        )
+    )
+    Site.objects.update(root_page=home)
+    index = home.add_child(instance=ProjectIndexPage(title="Projets", slug="projets"))
+    index.add_child(instance=ProjectPage(title="Le jardin", slug="jardin", project=project))
+    page.goto(f"{live_server.url}/projets/jardin/")
+    output = page.locator("[data-pb-simulator] output")
+    before = output.inner_text()
+    page.get_by_label("10 €").check()
+    expect(output).to_contain_text(re.compile(r"10\s€"))
+    assert output.inner_text() != before
+    page.locator("input[name=montant]").fill("12,50")
+    expect(output).to_contain_text(re.compile(r"12,50\s€"))
+    assert page.url == f"{live_server.url}/projets/jardin/"
+    page.get_by_role("link", name="Contribuer à ce projet").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Combien voulez-vous donner")
