@@ -14,7 +14,7 @@ from participation.ledger.models import LedgerTransaction
 from participation.ledger.services import balance_of, post
 
 
-class PayoutRefused(Exception):  # noqa: N818
+class PayoutRefused(Exception):
     """This payment cannot be recorded; the message is for the treasurer."""
 
 
@@ -118,7 +118,7 @@ def payment_calls(campaign: Campaign) -> list[PaymentCall]:
 
 
 @transaction.atomic
-def record_payout(*, project: Project, cents: int, proof: str, user) -> LedgerTransaction:
+def record_payout(*, project: Project, cents: int, proof: str, user, note: str = "") -> LedgerTransaction:
     """The holder of the money paid the holder of the project; `proof` names the bank transfer.
 
     Never before the decision, never more than due, never from an empty bank account, never to a group without
@@ -136,13 +136,14 @@ def record_payout(*, project: Project, cents: int, proof: str, user) -> LedgerTr
         credit=accounts.bank(),
         cents=cents,
         proof=proof,
+        note=note,
         user=user,
     )
 
 
 @transaction.atomic
 def record_funder_payment(
-    *, campaign: Campaign, funder: Organisation, cents: int, proof: str, user
+    *, campaign: Campaign, funder: Organisation, cents: int, proof: str, user, note: str = ""
 ) -> LedgerTransaction:
     """A funder paid what it was asked. Never more than called. Raises PayoutRefused."""
     return _record(
@@ -153,12 +154,15 @@ def record_funder_payment(
         credit=accounts.receivable(campaign.pk, funder.pk),
         cents=cents,
         proof=proof,
+        note=note,
         user=user,
     )
 
 
 @transaction.atomic
-def record_sponsor_payment(*, campaign: Campaign, cents: int, proof: str, user) -> LedgerTransaction:
+def record_sponsor_payment(
+    *, campaign: Campaign, cents: int, proof: str, user, note: str = ""
+) -> LedgerTransaction:
     """Who bears the providers' fees paid them. Never more than owed. Raises PayoutRefused."""
     owed = balance_of(campaign.fund.legal_holder, accounts.sponsor(campaign.pk))
     event = f"sponsor:{campaign.pk}:{_clean(proof)}"
@@ -172,6 +176,7 @@ def record_sponsor_payment(*, campaign: Campaign, cents: int, proof: str, user) 
         credit=accounts.sponsor(campaign.pk),
         cents=cents,
         proof=proof,
+        note=note,
         user=user,
     )
 
@@ -249,6 +254,7 @@ def _record(
     credit: Account,
     cents: int,
     proof: str,
+    note: str,
     user,
 ) -> LedgerTransaction:
     if cents <= 0:
@@ -261,7 +267,7 @@ def _record(
                 holder=campaign.fund.legal_holder,
                 lines=[(debit, credit, cents)],
                 campaign=campaign,
-                reason=proof.strip(),
+                reason=" – ".join(filter(None, [proof.strip(), note.strip()])),
                 user=user,
             )
     except IntegrityError as error:

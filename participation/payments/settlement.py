@@ -42,6 +42,9 @@ def settle_payment(payment: Payment) -> Payment:
     The call is made outside the transaction. Amount, currency and key must equal ours, else `review`.
     A provider that does not answer changes nothing: the poller asks again. Returns the payment as it is now.
     """
+    if not payment.provider_reference:
+        # Its page was never shown to anybody, even if the provider opened one.
+        return _never_seen(payment)
     provider = provider_for(payment.provider)
     try:
         snapshot = provider.fetch(
