@@ -37,7 +37,7 @@ lint: setup-test
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m djlint --quiet --lint theme defis participation fundmatch site/templates
-	@$(PY) -m mypy
+	@ABONDE_SIMULATION=1 $(PY) -m mypy
 	@PYTHONPATH=site .venv/bin/lint-imports
 
 bench: setup-test

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -17,8 +18,11 @@ from django.db.models import DateTimeField, Func
 _shift: ContextVar[timedelta] = ContextVar("abonde_clock_shift", default=timedelta(0))
 
 
-def clock_shift() -> timedelta:
-    """What raw SQL adds to statement_timestamp(); zero on a real site."""
+def clock_shift() -> Any:
+    """What raw SQL adds to statement_timestamp(): a timedelta, zero on a real site.
+
+    Typed Any because Django's stubs do not know that psycopg takes a timedelta.
+    """
     return _shift.get()
 
 

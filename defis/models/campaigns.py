@@ -112,6 +112,9 @@ class Campaign(models.Model):
     rules_frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
     rules_sha256 = models.CharField(max_length=64, blank=True, editable=False)
 
+    # Annotated by CampaignQuerySet.with_phase().
+    phase: str
+
     history = HistoricalRecords(m2m_fields=[defis])
     objects = CampaignQuerySet.as_manager()
 
