@@ -160,10 +160,13 @@ def test_the_project_page_calculates_while_one_types_and_leads_to_the_path(page,
     page.goto(f"{live_server.url}/projets/jardin/")
     output = page.locator("[data-pb-simulator] output")
     before = output.inner_text()
-    page.get_by_label("10 €").check()
+    with page.expect_response("**/projets/jardin/simuler/?montant=10") as answer:
+        page.get_by_label("10 €").check()
+    assert answer.value.ok, answer.value.text()
     expect(output).to_contain_text(re.compile(r"10\s€"))
     assert output.inner_text() != before
-    page.locator("input[name=montant]").fill("12,50")
+    with page.expect_response("**/projets/jardin/simuler/?montant=12*"):
+        page.locator("input[name=montant]").fill("12,50")
     expect(output).to_contain_text(re.compile(r"12,50\s€"))
     assert page.url == f"{live_server.url}/projets/jardin/"
     page.get_by_role("link", name="Contribuer à ce projet").click()
