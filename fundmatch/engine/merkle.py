@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ LABEL = "fundmatch/1 receipt"
 _EMPTY = hashlib.sha256(b"").digest()
 _HASH_LENGTH = 64
 _MOST_STEPS = 64
+_NODE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,14 @@ class Tree:
         return Proof(tuple(steps))
 
 
-def merkle_root(sorted_leaves: Sequence[bytes]) -> str:
-    """Return the root over leaves that are already sorted."""
-    level = list(sorted_leaves)
-    while len(level) > 1:
-        level = _level_above(level)
-    return (level[0] if level else _EMPTY).hex()
+def merkle_root(sorted_leaves: bytes) -> str:
+    """Return the root over leaves that are already sorted, given end to end (32 bytes each)."""
+    level, sha = sorted_leaves, hashlib.sha256
+    while len(level) > _NODE:
+        pairs = len(level) // (2 * _NODE) * 2 * _NODE
+        above = [sha(b"\1" + level[place : place + 64]).digest() for place in range(0, pairs, 64)]
+        level = b"".join(above) + level[pairs:]
+    return (level or _EMPTY).hex()
 
 
 def check_receipt(root: str, leaf: Leaf, proof: Proof) -> bool:

@@ -41,6 +41,7 @@ _MANIFEST_KEYS = {
     "rules_sha256",
 }
 _LEAF = re.compile(rb"[0-9a-f]{64}")
+_LEAVES = re.compile(rb"(?:[0-9a-f]{64}\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +161,25 @@ def _compare(name: str, published: Any, computed: Mapping[str, Any]) -> None:
 
 
 def _check_merkle(text: bytes, manifest: Mapping[str, Any], digests: dict[str, str]) -> None:
-    lines = text.split(b"\n")
-    if lines.pop() != b"":
-        raise _Differs("leaves.txt does not end with a line end")
-    previous = b""
-    for number, line in enumerate(lines, 1):
-        if not _LEAF.fullmatch(line):
-            raise _Differs(f"leaves.txt line {number} is not a fingerprint")
-        if line < previous:
-            raise _Differs(f"leaves.txt line {number} is not in order")
-        previous = line
-    digests["merkle_root"] = merkle_root([bytes.fromhex(line.decode()) for line in lines])
+    lines = text.split()
+    if not _LEAVES.fullmatch(text) or sorted(lines) != lines:
+        raise _Differs(_first_wrong_leaf(text))
+    digests["merkle_root"] = merkle_root(bytes.fromhex(b"".join(lines).decode()))
     for key, value in (("contributions", len(lines)), ("merkle_root", digests["merkle_root"])):
         found = first_difference({key: manifest[key]}, {key: value})
         if found is not None:
             raise _Differs(f"manifest.json: {found}")
+
+
+def _first_wrong_leaf(text: bytes) -> str:
+    previous = b""
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if not _LEAF.fullmatch(line):
+            return f"leaves.txt line {number} is not a fingerprint"
+        if line < previous:
+            return f"leaves.txt line {number} is not in order"
+        previous = line
+    return "leaves.txt does not end with a line end"
 
 
 def _check_digests(

@@ -27,6 +27,7 @@ from fundmatch.engine import (
 )
 from fundmatch.engine.canonical import canonical_bytes
 from fundmatch.engine.dossier import archive
+from fundmatch.engine.merkle import merkle_root
 
 KEY = bytes(range(32))
 RULES = "Règlement : un euro d'habitant en appelle d'autres.\n"
@@ -259,6 +260,7 @@ def test_trees_of_any_size_prove_each_leaf(count):
     tree = Tree(leaf.hash() for leaf in leaves)
     for leaf in leaves:
         assert check_receipt(tree.root, leaf, Proof.from_json(tree.proof(leaf.hash()).to_json()))
+    assert merkle_root(b"".join(sorted(leaf.hash() for leaf in leaves))) == tree.root
 
 
 def test_a_node_is_not_a_leaf():
