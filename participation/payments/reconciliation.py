@@ -218,6 +218,7 @@ def _catch_up(provider: str, lines: Iterable[SettlementLine]) -> None:
             or (line.kind == SettlementKind.REFUND and (refund is None or refund.state != Refund.State.DONE))
             or (line.kind == SettlementKind.DISPUTE and payment.state != Payment.State.DISPUTED)
         ):
+            payment.provider_reference = payment.provider_reference or line.provider_reference
             settle_payment(payment)
 
 

@@ -302,9 +302,7 @@ def _never_seen(payment: Payment) -> Payment:
                 _next_look(held, now)
                 held.note = "the provider no longer knows this reference"
                 held.save()
-            elif now > held.created_at + timedelta(hours=1) and not (
-                held.lease_until and held.lease_until > now
-            ):
+            elif now > held.created_at + timedelta(hours=1):
                 _ended(held, Payment.State.EXPIRED, Contribution.State.ABANDONED, "never_started", now)
             else:
                 _next_look(held, now)

@@ -35,6 +35,8 @@ def handle_event(event_id: int) -> None:
     if payment is None:
         logger.warning("event.unknown provider=%s event=%s", event.provider, event.event_id)
     else:
+        # The message may be faster than the answer that told us the reference.
+        payment.provider_reference = payment.provider_reference or event.provider_reference
         settle_payment(payment)
     ProviderEvent.objects.filter(pk=event.pk).update(handled_at=database_now())
 
