@@ -109,15 +109,15 @@ def _check_discovery(provider: Provider, discovery: dict[str, Any]) -> Iterator[
         )
     method = "client_secret_basic" if provider.basic_auth else "client_secret_post"
     wanted.append(("token_endpoint_auth_methods_supported", {method}, "takes our secret by", "BASIC_AUTH"))
-    for key, ours, verb, setting in wanted:
+    for key, expected, verb, setting in wanted:
         theirs = discovery.get(key)
         if not isinstance(theirs, list):
             # Absent means the default of the specification, or silence: nothing to compare.
             continue
-        missing = sorted(ours - set(theirs))
+        missing = sorted(expected - set(theirs))
         yield Finding(
             not missing,
-            f"The provider {verb} {', '.join(sorted(ours))}."
+            f"The provider {verb} {', '.join(sorted(expected))}."
             if not missing
             else f"The provider says nothing of {', '.join(missing)} in {key}: check {setting}.",
         )

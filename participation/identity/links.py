@@ -23,6 +23,6 @@ def account_links(request: HttpRequest) -> list[Link]:
     links = []
     if person_for_user(user) is not None:
         mine = reverse("abonde_participation:my_data")
-        links.append(Link(user.get_short_name() or _("My account"), mine, current=here == mine))
+        links.append(Link(getattr(user, "first_name", "") or _("My account"), mine, current=here == mine))
     links.append(Link(_("Sign out"), reverse("abonde_participation:sign_out"), method="post"))
     return links

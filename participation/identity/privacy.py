@@ -118,7 +118,12 @@ def export_person(*, person: Person) -> dict[str, Any]:
             for receipt in FiscalReceipt.objects.filter(payment__contribution__person=person)
         ],
         "messages": [
-            {"to": message.to, "subject": message.subject, "text": message.text, "sent_at": _said(message.sent_at)}
+            {
+                "to": message.to,
+                "subject": message.subject,
+                "text": message.text,
+                "sent_at": _said(message.sent_at),
+            }
             for message in Message.objects.filter(person=person)
         ],
     }
@@ -152,7 +157,9 @@ def why_erasure_waits(person: Person) -> str:
     )
     if running.exists():
         # Otherwise a refused declaration could be made again under a new account.
-        return _("A declaration of yours was refused. You can delete your account when the results are published.")
+        return _(
+            "A declaration of yours was refused. You can delete your account when the results are published."
+        )
     return ""
 
 
@@ -186,7 +193,9 @@ def forgotten_people(now: datetime) -> QuerySet[Person]:
     """People unseen for ABONDE_RETENTION_DAYS, with nothing in a campaign that is not published."""
     before = now - timedelta(days=settings.ABONDE_RETENTION_DAYS)
     seen = Q(last_seen_at__lt=before) | Q(last_seen_at__isnull=True, created_at__lt=before)
-    busy = Contribution.objects.filter(campaign__published_at__isnull=True, person__isnull=False).values("person")
+    busy = Contribution.objects.filter(campaign__published_at__isnull=True, person__isnull=False).values(
+        "person"
+    )
     return (
         Person.objects.filter(seen, erased_at__isnull=True)
         .exclude(pk__in=busy)
@@ -200,7 +209,8 @@ def retention(*, dry_run: bool) -> dict[str, int]:
     now = database_now()
     expired = now - timedelta(days=settings.ABONDE_RETENTION_DAYS)
     dead_letters = ResidencyLetter.objects.filter(
-        Q(expires_at__lt=now - LETTER_KEPT) | Q(batch__isnull=True, requested_at__lt=now - timedelta(days=365)),
+        Q(expires_at__lt=now - LETTER_KEPT)
+        | Q(batch__isnull=True, requested_at__lt=now - timedelta(days=365)),
         used_at__isnull=True,
         cancelled_at__isnull=True,
     )

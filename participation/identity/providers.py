@@ -6,6 +6,7 @@ FranceConnect. Endpoints are settings, not discovery, so that no answer from the
 `manage.py check_identity` compares them with discovery.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from mozilla_django_oidc.utils import import_from_settings
+
+logger = logging.getLogger(__name__)
 
 RESIDENTS, AGENTS = "residents", "agents"
 FRANCECONNECT_PATHS = {
@@ -213,9 +216,20 @@ def host_of(request: HttpRequest) -> str:
     return request.get_host().partition(":")[0]
 
 
+def configured_providers(host: str = "") -> list[Provider]:
+    """Every provider whose settings are complete, in their order; the others are told to the operator."""
+    found = []
+    for name in provider_names():
+        try:
+            found.append(provider_named(name, host))
+        except ImproperlyConfigured as error:
+            logger.error("identity provider left out: %s", error)
+    return found
+
+
 def providers_for(request: HttpRequest) -> list[Provider]:
-    """The providers of the site that answers, in the order of the settings."""
-    return [provider_named(name, host_of(request)) for name in provider_names()]
+    """The providers of the site that answers."""
+    return configured_providers(host_of(request))
 
 
 def claim_at(claims: Mapping[str, Any], path: str) -> Any:

@@ -12,6 +12,7 @@ from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
@@ -61,8 +62,10 @@ STARTS, STARTS_PER = 120, timedelta(minutes=10)
 def safe_next(request: HttpRequest, default: str = "/") -> str:
     """Where the visitor wanted to go, if it is on this site."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    here = {"allowed_hosts": {request.get_host()}, "require_https": request.is_secure()}
-    return wanted if url_has_allowed_host_and_scheme(wanted, **here) else default
+    here = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if here else default
 
 
 def _provider(request: HttpRequest, name: str) -> Provider:
@@ -198,7 +201,7 @@ class Callback(View):
         # write meanwhile must not be overwritten.
         request.session.modified = True
         request.session.save()
-        request.session = type(request.session)(request.session.session_key)  # type: ignore[assignment]
+        request.session = type(request.session)(request.session.session_key)
         return entry if time.time() - entry["added_on"] < REQUEST_LIFE else {"next": entry["next"]}
 
     def _conclude(self, request: HttpRequest, provider: Provider, entry: dict[str, Any]) -> HttpResponse:
@@ -311,7 +314,7 @@ class JoinAccounts(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         asked = request.session.get("abonde_identity_join") or {}
         self.person = services.person_for_user(request.user)
-        self.other = Person.objects.filter(public_id=asked.get("other")).first() if asked else None
+        self.other = Person.objects.filter(public_id=asked["other"]).first() if asked else None
         if self.person is None or self.other is None or time.time() - asked["at"] > FRESH:
             return redirect("abonde_participation:my_data")
         return super().dispatch(request, *args, **kwargs)
@@ -356,7 +359,12 @@ class MyData(OwnPage):
             "person": self.person,
             "identities": [known.get(name, {"label": name}) for name in held],
             "linkable": [p for p in known.values() if p.for_residents and p.name not in held],
-            "proof_headers": [(_("Territory"), False), (_("Proof"), False), (_("State"), False), (_("Until"), False)],
+            "proof_headers": [
+                (_("Territory"), False),
+                (_("Proof"), False),
+                (_("State"), False),
+                (_("Until"), False),
+            ],
             "proofs": [
                 (
                     proof.territory.name,
@@ -393,7 +401,7 @@ class EraseMe(OwnPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "participation/identity/erase.html", {"form": EraseForm()})
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponseBase:
         form = EraseForm(request.POST)
         if form.is_valid():
             try:

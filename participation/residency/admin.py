@@ -38,14 +38,20 @@ MAX_FILE_BYTES = 20_000_000
 
 # What these screens write in Wagtail's audit log.
 ACTIONS = {
-    "abonde.residence.see": (gettext_lazy("Record what was seen"), gettext_lazy("Papers seen at the counter")),
+    "abonde.residence.see": (
+        gettext_lazy("Record what was seen"),
+        gettext_lazy("Papers seen at the counter"),
+    ),
     "abonde.residence.confirm": (gettext_lazy("Confirm a residence"), gettext_lazy("Residence confirmed")),
     "abonde.residence.refuse": (gettext_lazy("Refuse a residence"), gettext_lazy("Residence refused")),
     "abonde.residence.revoke": (gettext_lazy("Revoke a residence"), gettext_lazy("Residence revoked")),
     "abonde.residence.print": (gettext_lazy("Print letters"), gettext_lazy("Letters printed")),
     "abonde.residence.list": (gettext_lazy("Import a list of residents"), gettext_lazy("List imported")),
     "abonde.residence.draw": (gettext_lazy("Draw declarations"), gettext_lazy("Declarations drawn")),
-    "abonde.residence.contact": (gettext_lazy("Write to drawn residents"), gettext_lazy("Residents written to")),
+    "abonde.residence.contact": (
+        gettext_lazy("Write to drawn residents"),
+        gettext_lazy("Residents written to"),
+    ),
 }
 
 
@@ -119,7 +125,9 @@ class SightForm(forms.Form):
         label=gettext_lazy("Age seen on the paper"), coerce=int, empty_value=None, required=False
     )
     seen = forms.BooleanField(
-        label=gettext_lazy("I have seen a proof of identity in this name, and a proof of address of less than 3 months.")
+        label=gettext_lazy(
+            "I have seen a proof of identity in this name, and a proof of address of less than 3 months."
+        )
     )
 
     def __init__(self, *args: Any, territory: Territory, **kwargs: Any) -> None:
@@ -191,7 +199,9 @@ def ticket(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, "ticket", _("Counter"), ticket=found, form=form, mine=mine)
 
 
-def _done(request: HttpRequest, instance: Any, action: str, sentence: str, back: str, *args: Any) -> HttpResponse:
+def _done(
+    request: HttpRequest, instance: Any, action: str, sentence: str, back: str, *args: Any
+) -> HttpResponse:
     log(instance=instance, action=f"abonde.residence.{action}", user=request.user)
     messages.success(request, sentence)
     return redirect(f"abonde_residency_admin:{back}", *args)
@@ -233,10 +243,14 @@ def print_letters_again(request: HttpRequest, pk: int) -> HttpResponse:
     return _print_out(request, batch, letters.print_again(batch=batch, by=request.user))
 
 
-def _print_out(request: HttpRequest, batch: LetterBatch, printed: list[letters.PrintedLetter]) -> HttpResponse:
+def _print_out(
+    request: HttpRequest, batch: LetterBatch, printed: list[letters.PrintedLetter]
+) -> HttpResponse:
     log(instance=batch, action="abonde.residence.print", user=request.user, data={"letters": len(printed)})
     fund = Fund.objects.select_related("authority").filter(territory=batch.territory).first()
-    address = request.build_absolute_uri(reverse("abonde_participation:residence", args=[batch.territory.slug]))
+    address = request.build_absolute_uri(
+        reverse("abonde_participation:residence", args=[batch.territory.slug])
+    )
     context = {"batch": batch, "printed": printed, "fund": fund, "address": address}
     return render(request, "participation/residency/admin/print_out.html", context)
 
@@ -250,7 +264,9 @@ class ListForm(forms.Form):
     days = forms.IntegerField(label=gettext_lazy("Days of validity"), min_value=1, max_value=730, initial=365)
     file = forms.FileField(
         label=gettext_lazy("CSV file"),
-        help_text=gettext_lazy("Columns: digest, or nom, prenom, date_naissance. Names are hashed and not kept."),
+        help_text=gettext_lazy(
+            "Columns: digest, or nom, prenom, date_naissance. Names are hashed and not kept."
+        ),
     )
 
     def __init__(self, *args: Any, territories: QuerySet[Territory], **kwargs: Any) -> None:
@@ -289,7 +305,9 @@ def list_desk(request: HttpRequest) -> HttpResponse:
         errors = done.errors
     held = ResidentList.objects.filter(territory__in=territories).select_related("territory", "imported_by")
     status = 422 if request.method == "POST" else 200
-    return _page(request, "lists", _("Lists of residents"), form=form, errors=errors, held=held, status=status)
+    return _page(
+        request, "lists", _("Lists of residents"), form=form, errors=errors, held=held, status=status
+    )
 
 
 @never_cache
@@ -307,13 +325,17 @@ class DrawForm(forms.Form):
     """How many, until when, with which public seed."""
 
     campaign = forms.ModelChoiceField(queryset=Campaign.objects.none(), label=gettext_lazy("Campaign"))
-    size = forms.IntegerField(label=gettext_lazy("How many declarations"), min_value=1, max_value=10_000, initial=20)
+    size = forms.IntegerField(
+        label=gettext_lazy("How many declarations"), min_value=1, max_value=10_000, initial=20
+    )
     days = forms.IntegerField(label=gettext_lazy("Days to answer"), min_value=1, max_value=90, initial=15)
     seed = forms.CharField(
         label=gettext_lazy("Seed"),
         required=False,
         max_length=64,
-        help_text=gettext_lazy("A public number, for example that day's lottery: then anybody can repeat the draw."),
+        help_text=gettext_lazy(
+            "A public number, for example that day's lottery: then anybody can repeat the draw."
+        ),
     )
 
     def __init__(self, *args: Any, territories: QuerySet[Territory], **kwargs: Any) -> None:
@@ -346,7 +368,9 @@ def audit_desk(request: HttpRequest) -> HttpResponse:
             except ResidenceRefused as refusal:
                 messages.error(request, refusal.message)
     drawn = ResidencyAudit.objects.filter(campaign__fund__territory__in=readable).select_related("campaign")
-    return _page(request, "audits", _("Checks of declarations"), form=form, drawn=drawn, may_draw=heads.exists())
+    return _page(
+        request, "audits", _("Checks of declarations"), form=form, drawn=drawn, may_draw=heads.exists()
+    )
 
 
 @never_cache

@@ -54,7 +54,9 @@ def draw_audit(
     `seed`: a public number (that day's lottery) makes the draw checkable by a stranger; random when empty.
     """
     if Campaign.objects.filter(pk=campaign.pk, published_at__isnull=False).exists():
-        raise ResidenceRefused("published", _("The results are published: it is too late to check declarations."))
+        raise ResidenceRefused(
+            "published", _("The results are published: it is too late to check declarations.")
+        )
     seed = seed.strip() or secrets.token_hex(16)
     population = list(declarations_of(campaign).values_list("pk", flat=True))
     if not population or size < 1:
@@ -109,7 +111,9 @@ def refuse_case(*, case: ResidencyAuditCase, reason: str, by: Any, path: str = "
         raise ResidenceRefused("reason", _("Write why: the resident will read it."))
     campaign = Campaign.objects.get(pk=case.audit.campaign_id)
     if campaign.published_at is not None:
-        raise ResidenceRefused("published", _("The results are published: it is too late to check declarations."))
+        raise ResidenceRefused(
+            "published", _("The results are published: it is too late to check declarations.")
+        )
     locked = _decide(case, Outcome.REFUSED, reason, by)
     if locked.proof is None:
         return locked
@@ -124,7 +128,8 @@ def refund_giver(*, person_id: int, campaign: Campaign, note: str, by: Any) -> l
     """Order the refund of all that one human's money counts for in a campaign, through any account of hers."""
     voters = Voter.objects.filter(memberships__person=person_id, memberships__campaign=campaign)
     payments = Payment.objects.filter(
-        contribution__voter__in=Voter.objects.filter(pk__in=voters) | Voter.objects.filter(merged_into__in=voters),
+        contribution__voter__in=Voter.objects.filter(pk__in=voters)
+        | Voter.objects.filter(merged_into__in=voters),
         contribution__campaign=campaign,
         contribution__state=Contribution.State.COUNTED,
         state=Payment.State.PAID,

@@ -102,7 +102,8 @@ class LetterForm(PublicForm):
             elif communes:
                 names = ", ".join(commune.name for commune in communes)
                 self.add_error(
-                    "commune", _("With this postal code, the commune is one of: %(names)s.") % {"names": names}
+                    "commune",
+                    _("With this postal code, the commune is one of: %(names)s.") % {"names": names},
                 )
             else:
                 self.add_error(

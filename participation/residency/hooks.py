@@ -17,7 +17,9 @@ class ResidenceMenuItem(MenuItem):
 
 
 def menu_item() -> MenuItem:
-    return ResidenceMenuItem(_("Residence"), reverse("abonde_residency_admin:index"), icon_name="home", order=160)
+    return ResidenceMenuItem(
+        _("Residence"), reverse("abonde_residency_admin:index"), icon_name="home", order=160
+    )
 
 
 def admin_urls() -> list[Any]:

@@ -62,9 +62,13 @@ def request_letter(
     if open_letter(person, territory) is not None:
         raise ResidenceRefused("letter_on_its_way", _("A letter is already on its way to you."))
     now = database_now()
-    asked = ResidencyLetter.objects.filter(person=person, territory=territory, requested_at__gt=now - LETTERS_PER)
+    asked = ResidencyLetter.objects.filter(
+        person=person, territory=territory, requested_at__gt=now - LETTERS_PER
+    )
     if asked.count() >= MAX_LETTERS:
-        raise ResidenceRefused("too_many_letters", _("You have asked for too many letters. Please come to a counter."))
+        raise ResidenceRefused(
+            "too_many_letters", _("You have asked for too many letters. Please come to a counter.")
+        )
     return ResidencyLetter.objects.create(
         person=person,
         territory=territory,

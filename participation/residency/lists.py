@@ -65,7 +65,9 @@ def _digest_of_row(row: dict[str, str]) -> tuple[str, str]:
 
 
 @transaction.atomic
-def import_list(*, territory: Territory, label: str, lines: Iterable[str], by: Any, expires_at: datetime) -> Import:
+def import_list(
+    *, territory: Territory, label: str, lines: Iterable[str], by: Any, expires_at: datetime
+) -> Import:
     """Read a whole file or nothing: with errors, `resident_list` is None and nothing was written."""
     done = Import()
     made = ResidentList.objects.create(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from defis.clock import database_now
 from defis.models import Campaign, Commune, Territory
 from participation.identity.models import Person
-from participation.identity.providers import Provider, claim_at, provider_names, provider_named
+from participation.identity.providers import Provider, claim_at, configured_providers
 from participation.residency.models import ResidencyProof
 from participation.residency.statements import CURRENT, STATEMENTS
 
@@ -55,8 +55,9 @@ def methods_of(campaign: Campaign) -> list[str]:
 
 def providers_of(campaign: Campaign) -> list[str]:
     """Ways to sign in that a campaign accepts; every residents' provider when its rules name none."""
-    named = [name for name in campaign.identity_providers if name in provider_names()]
-    return named or [name for name in provider_names() if provider_named(name).for_residents]
+    if campaign.identity_providers:
+        return list(campaign.identity_providers)
+    return [provider.name for provider in configured_providers() if provider.for_residents]
 
 
 def current_proof(person: Person, territory: Territory) -> ResidencyProof | None:
@@ -77,7 +78,8 @@ def eligibility(*, person: Person, campaign: Campaign) -> Eligibility:
         person.erased_at is not None
         or not person.identities.filter(provider__in=providers_of(campaign)).exists()
     ):
-        labels = " / ".join(provider_named(name).label for name in providers_of(campaign))
+        known = {provider.name: provider.label for provider in configured_providers()}
+        labels = " / ".join(known.get(name, name) for name in providers_of(campaign))
         return Eligibility(
             False,
             "provider",

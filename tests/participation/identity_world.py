@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from defis.clock import database_now
-from defis.models import Campaign, Commune, Defi, Fund, Holder, Organisation, Project, Territory
 from django.core.cache import cache
 from django.test import Client
+
+from defis.clock import database_now
+from defis.models import Campaign, Commune, Defi, Fund, Holder, Organisation, Project, Territory
 from standins.franceconnect import STANDIN_CLIENT, FranceConnectStandin, serve
 
 SELESTAT, SCHERWILLER, COLMAR = "67462", "67445", "68066"
@@ -66,7 +67,9 @@ def make_campaign(territory: Territory, slug: str = "printemps", **options: Any)
 def make_project(campaign: Campaign, slug: str = "jardin") -> Project:
     defi, _ = Defi.objects.get_or_create(name="Nature en ville", slug="nature")
     campaign.defis.add(defi)
-    holder, _ = Holder.objects.get_or_create(name="Les Voisins", legal_form="association", email="voisins@example.org")
+    holder, _ = Holder.objects.get_or_create(
+        name="Les Voisins", legal_form="association", email="voisins@example.org"
+    )
     return Project.objects.create(
         campaign=campaign,
         defi=defi,

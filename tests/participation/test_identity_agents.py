@@ -91,6 +91,21 @@ def test_each_site_has_its_own_client(settings):
     assert "secret" not in repr(colmar)
 
 
+def test_agents_find_their_way_in_on_the_login_page_and_residents_do_not(client, proconnect):
+    page = client.get("/admin/login/?next=/admin/abonde/").content.decode()
+    assert 'href="/connexion/proconnect/?next=%2Fadmin%2Fabonde%2F"' in page
+    assert "proconnect" not in client.get("/connexion/").content.decode()
+    assert "/connexion/proconnect/" in client.get("/connexion/?next=/admin/").content.decode()
+
+
+def test_a_provider_without_a_secret_is_left_out_and_breaks_nothing(client, settings):
+    settings.ABONDE_IDENTITY_PROVIDERS = {
+        "franceconnect": {"ISSUER": "https://x.example.org", "CLIENT_ID": "a"}
+    }
+    assert client.get("/connexion/").status_code == 200
+    assert client.get("/connexion/franceconnect/").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

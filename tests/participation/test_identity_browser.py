@@ -6,10 +6,10 @@ import pytest
 from django.conf import settings as site_settings
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
-from standins.franceconnect.provider import STANDIN_CLIENT, make
 
 from participation.identity.models import Person
 from participation.residency.services import current_proof
+from standins.franceconnect.provider import STANDIN_CLIENT, make
 from tests.participation import identity_world as world
 from tests.theme.looking import look
 

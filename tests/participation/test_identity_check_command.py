@@ -39,7 +39,10 @@ def test_good_settings_fit(settings, standin):
         ({"SIGN_ALGO": "RS256"}, "check SIGN_ALGO"),
         ({"SCOPES": "openid address"}, "says nothing of address in scopes_supported: check SCOPES"),
         ({"ACR_VALUES": "eidas2"}, "check ACR_VALUES"),
-        ({"SIMULATION": False, "ISSUER": "http://fc.example.org"}, "NO  The issuer http://fc.example.org is reached by HTTPS"),
+        (
+            {"SIMULATION": False, "ISSUER": "http://fc.example.org"},
+            "NO  The issuer http://fc.example.org is reached by HTTPS",
+        ),
     ],
 )
 def test_each_wrong_setting_is_named(settings, standin, change, sentence):
@@ -54,14 +57,22 @@ def test_a_return_address_that_is_not_declared_is_named(settings, standin):
 
 
 def test_a_moved_endpoint_is_named(settings, standin):
-    endpoints = {"authorization": "/authorize", "token": "/old-token", "userinfo": "/userinfo", "jwks": "/jwks", "logout": "/session/end"}
+    endpoints = {
+        "authorization": "/authorize",
+        "token": "/old-token",
+        "userinfo": "/userinfo",
+        "jwks": "/jwks",
+        "logout": "/session/end",
+    }
     assert "token address is" in check(settings, ENDPOINTS=endpoints)
 
 
 def test_another_issuer_behind_the_address_is_named(settings, standin):
     discovery = standin.discovery
     answer = discovery({}, {})
-    answer.body = answer.body.replace(f'"issuer": "{standin.issuer}"', '"issuer": "https://elsewhere.example"')
+    answer.body = answer.body.replace(
+        f'"issuer": "{standin.issuer}"', '"issuer": "https://elsewhere.example"'
+    )
     standin.discovery = lambda *args: answer
     assert "calls itself 'https://elsewhere.example'" in check(settings)
 

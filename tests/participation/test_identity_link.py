@@ -2,9 +2,9 @@
 
 import pytest
 from django.test import Client
-from standins.franceconnect import STANDIN_CLIENT, serve
 
 from participation.identity.models import FederatedIdentity, Person
+from standins.franceconnect import STANDIN_CLIENT, serve
 from tests.participation import identity_world as world
 
 pytestmark = pytest.mark.django_db
@@ -13,7 +13,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def two(settings):
     """FranceConnect, and the town's own accounts, which ask for little."""
-    with world.franceconnect(settings) as national, serve(origins=["http://testserver"], provider_name="keycloak") as town:
+    with (
+        world.franceconnect(settings) as national,
+        serve(origins=["http://testserver"], provider_name="keycloak") as town,
+    ):
         client_id, secret = STANDIN_CLIENT
         settings.ABONDE_IDENTITY_PROVIDERS = {
             **settings.ABONDE_IDENTITY_PROVIDERS,

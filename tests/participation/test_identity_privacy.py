@@ -23,13 +23,18 @@ from participation.ledger.proof import prove
 from participation.notifications.models import Message
 from participation.payments.port import provider_for
 from participation.payments.settlement import settle_payment
-from participation.residency.models import ResidencyLetter, ResidencyProof
 from participation.residency.letters import print_batch, request_letter
+from participation.residency.models import ResidencyLetter, ResidencyProof
 from participation.residency.services import declare_residence, withdraw_proof
 from tests.money import world as money
 from tests.participation import identity_world as world
 
-CLAIMS = {"given_name": "Claire", "family_name": "Muller", "email": "claire@example.org", "birthdate": "1986-05-14"}
+CLAIMS = {
+    "given_name": "Claire",
+    "family_name": "Muller",
+    "email": "claire@example.org",
+    "birthdate": "1986-05-14",
+}
 
 
 @pytest.fixture
@@ -53,7 +58,11 @@ def declare(person, project):
 
 def give(person, project, cents=3_000, *, pay=True):
     contribution = start_contribution(
-        person=person, project=project, amount_cents=cents, idempotency_key=uuid.uuid4(), public_name="Claire M."
+        person=person,
+        project=project,
+        amount_cents=cents,
+        idempotency_key=uuid.uuid4(),
+        public_name="Claire M.",
     )
     if pay:
         provider_for("memory").pay(contribution.payments.get())
@@ -70,14 +79,19 @@ def resident(project):
 
 
 def test_the_export_holds_everything_and_nobody_else(resident, project):
-    other = services.sign_in(provider=provider_named("franceconnect"), subject="fc-2", claims={"email": "other@example.org"})
+    other = services.sign_in(
+        provider=provider_named("franceconnect"), subject="fc-2", claims={"email": "other@example.org"}
+    )
     give(other, project)
     client = Client()
     client.force_login(resident.user)
     response = client.get("/mes-donnees/export.json")
     assert "attachment" in response["Content-Disposition"]
     data = json.loads(response.content)
-    assert data["identity"]["name"] == "Claire Muller" and data["identity"]["ways_to_sign_in"][0]["subject"] == "fc-1"
+    assert (
+        data["identity"]["name"] == "Claire Muller"
+        and data["identity"]["ways_to_sign_in"][0]["subject"] == "fc-1"
+    )
     assert data["residence"]["proofs"][0]["postal_code"] == "67600"
     assert [c["amount_cents"] for c in data["contributions"]] == [3_000]
     assert data["contributions"][0]["payments"][0]["state"] == "paid"

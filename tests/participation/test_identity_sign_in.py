@@ -82,7 +82,9 @@ def test_signing_in_again_as_the_same_person_changes_the_session_key_too(client,
     assert client.session.session_key != before
 
 
-@pytest.mark.parametrize("wanted", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "wanted", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"]
+)
 def test_the_way_back_stays_on_this_site(client, standin, wanted):
     assert world.sign_in(client, "claire", next=wanted)["Location"] == "/"
 

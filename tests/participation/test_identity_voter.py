@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
-from django.test import Client
 
 from participation.contributions import services as contributions
 from participation.contributions.closing import snapshot
@@ -18,9 +17,11 @@ from participation.identity.providers import provider_named
 from participation.payments.port import provider_for
 from participation.payments.settlement import settle_payment
 from tests.money import world as money
-from tests.participation import identity_world as world
 
-ISSUERS = {"franceconnect": "https://fc.example.org/api/v2", "keycloak": "https://id.example.org/realms/ville"}
+ISSUERS = {
+    "franceconnect": "https://fc.example.org/api/v2",
+    "keycloak": "https://id.example.org/realms/ville",
+}
 CLAIRE = {
     "given_name": "Claire Angèle",
     "family_name": "Müller",
@@ -179,7 +180,9 @@ def test_after_the_bell_what_was_shared_stays_as_it_was_shared(project):
     for person in (kept, absorbed):
         paid(give(person, project, 2_000))
     campaign = project.campaign
-    campaign.closes_at = campaign.opens_at.replace(microsecond=0) + (campaign.closes_at - campaign.opens_at) / 10
+    campaign.closes_at = (
+        campaign.opens_at.replace(microsecond=0) + (campaign.closes_at - campaign.opens_at) / 10
+    )
     campaign.save(update_fields=["closes_at"])
     services.join_accounts(kept=kept, absorbed=absorbed)
     assert len({row[0] for row in snapshot(campaign).rows}) == 2
@@ -200,4 +203,6 @@ def test_digests_of_two_campaigns_cannot_be_compared(project):
     digests = {
         services.voter_for(person=person, campaign=campaign).digest for campaign in (project.campaign, other)
     }
-    assert len(digests) == 2 and not digests & set(FederatedIdentity.objects.values_list("pivot_digest", flat=True))
+    assert len(digests) == 2 and not digests & set(
+        FederatedIdentity.objects.values_list("pivot_digest", flat=True)
+    )

@@ -16,10 +16,10 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 from django.utils.translation import override
-from standins.franceconnect import STANDIN_CLIENT
 
 from participation.identity import problems, views
 from participation.identity.models import Person
+from standins.franceconnect import STANDIN_CLIENT
 from tests.participation import identity_world as world
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +122,11 @@ def stopped(client, standin):
 
 def _endpoints(issuer: str, **changed: str) -> dict[str, str]:
     paths = {"authorization": "/authorize", "token": "/token", "userinfo": "/userinfo", "jwks": "/jwks"}
-    return {**{name: issuer + path for name, path in paths.items()}, "logout": f"{issuer}/session/end", **changed}
+    return {
+        **{name: issuer + path for name, path in paths.items()},
+        "logout": f"{issuer}/session/end",
+        **changed,
+    }
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def resident(campaign, number, cents=2_000):
     """Declared, contributed, paid."""
     provider = provider_named("franceconnect")
     person = identity.sign_in(
-        provider=provider, subject=f"fc-{number}", claims={"email": f"p{number}@example.org", "birthdate": "1980-01-02"}
+        provider=provider,
+        subject=f"fc-{number}",
+        claims={"email": f"p{number}@example.org", "birthdate": "1980-01-02"},
     )
     territory = campaign.fund.territory
     declare_residence(
@@ -83,7 +85,9 @@ def test_who_only_declared_is_not_drawn(campaign, finance):
     """Checking somebody whose money is not there would serve nobody."""
     territory = campaign.fund.territory
     person = identity.sign_in(provider=provider_named("franceconnect"), subject="x", claims={})
-    declare_residence(person=person, territory=territory, commune=territory.communes.get(), postal_code="67600")
+    declare_residence(
+        person=person, territory=territory, commune=territory.communes.get(), postal_code="67600"
+    )
     with pytest.raises(ResidenceRefused):
         draw(campaign, finance, 1)
 
@@ -100,7 +104,10 @@ def test_a_refused_declaration_gives_the_money_back_and_counts_no_more(campaign,
     audits.confirm_case(case=cases[honest.pk], by=finance)
     audits.refuse_case(case=cases[other.pk], reason="Habite à Lyon.", by=finance, path="/residence/x/")
     assert audits.waiting_cases(campaign) == 0
-    assert not eligibility(person=other, campaign=campaign).ok and eligibility(person=honest, campaign=campaign).ok
+    assert (
+        not eligibility(person=other, campaign=campaign).ok
+        and eligibility(person=honest, campaign=campaign).ok
+    )
     refund = Refund.objects.get()
     assert (refund.amount_cents, refund.reason) == (2_000, "residency")
     run_refunds()

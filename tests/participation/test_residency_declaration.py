@@ -32,7 +32,10 @@ def resident(settings, client, territory):
 
 def test_the_page_asks_to_sign_in_first(territory):
     response = Client().get(PAGE + "?next=/contribuer/jardin/")
-    assert response["Location"] == "/connexion/?next=%2Fresidence%2Falsace-centrale%2F%3Fnext%3D%2Fcontribuer%2Fjardin%2F"
+    assert (
+        response["Location"]
+        == "/connexion/?next=%2Fresidence%2Falsace-centrale%2F%3Fnext%3D%2Fcontribuer%2Fjardin%2F"
+    )
 
 
 def test_one_postal_code_offers_every_commune_that_has_it(client, resident):
@@ -42,7 +45,13 @@ def test_one_postal_code_offers_every_commune_that_has_it(client, resident):
 
 def test_a_declaration_is_dated_versioned_and_leads_back(client, resident, territory):
     commune = Commune.objects.get(insee=world.SELESTAT)
-    form = {"code_postal": "67600", "version": "2026-11", "commune": commune.pk, "honour": "on", "next": "/contribuer/jardin/"}
+    form = {
+        "code_postal": "67600",
+        "version": "2026-11",
+        "commune": commune.pk,
+        "honour": "on",
+        "next": "/contribuer/jardin/",
+    }
     response = client.post(PAGE, form)
     assert response["Location"] == "/contribuer/jardin/"
     proof = current_proof(resident, territory)
@@ -122,7 +131,13 @@ def test_a_campaign_that_asks_for_a_letter_does_not_take_a_declaration(client, r
     declare(resident, territory)
     assert eligibility(person=resident, campaign=campaign).code == "residence_method"
     commune = Commune.objects.get(insee=world.SELESTAT)
-    form = {"code_postal": "67600", "version": "2026-11", "commune": commune.pk, "honour": "on", "campagne": "stricte"}
+    form = {
+        "code_postal": "67600",
+        "version": "2026-11",
+        "commune": commune.pk,
+        "honour": "on",
+        "campagne": "stricte",
+    }
     assert client.post(PAGE, form).status_code == 403
 
 

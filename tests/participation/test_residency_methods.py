@@ -67,7 +67,9 @@ def test_a_letter_from_the_request_to_the_proof(client, resident, territory, cam
     _batch, printed = letters.print_batch(territory=territory, by=None)
     assert [p.letter.street for p in printed] == ["12 rue des Clefs"]
     # As a hand writes it.
-    response = client.post(PAGE + "code/", {"code": printed[0].code.lower().replace("-", " "), "next": "/contribuer/jardin/"})
+    response = client.post(
+        PAGE + "code/", {"code": printed[0].code.lower().replace("-", " "), "next": "/contribuer/jardin/"}
+    )
     assert response["Location"] == "/contribuer/jardin/"
     proof = current_proof(resident, territory)
     assert (proof.method, proof.commune.insee) == ("letter", world.SELESTAT)
@@ -222,7 +224,9 @@ CLEAR = [
 
 def load(territory, rows=CLEAR, days=100):
     until = database_now() + timedelta(days=days)
-    return lists.import_list(territory=territory, label="Fichier domiciliaire", lines=rows, by=None, expires_at=until)
+    return lists.import_list(
+        territory=territory, label="Fichier domiciliaire", lines=rows, by=None, expires_at=until
+    )
 
 
 def test_a_resident_of_the_list_is_found_by_what_she_gave_when_signing_in(client, resident, territory):
@@ -261,7 +265,9 @@ def test_a_list_hashed_at_home_under_a_shared_key(client, resident, territory, s
     assert "Claire" not in text and text.splitlines()[0] == "digest"
     load(territory, text.splitlines(keepends=True))
     session = client.session
-    session["abonde_identity"] |= {"list": lists.list_digest(family_name="MULLER", first_name="Claire", birthdate="1986-05-14")}
+    session["abonde_identity"] |= {
+        "list": lists.list_digest(family_name="MULLER", first_name="Claire", birthdate="1986-05-14")
+    }
     session.save()
     assert client.post(PAGE + "liste/").status_code == 302
 
@@ -318,7 +324,9 @@ def arrive(provider, value):
         ("99999", False),
     ],
 )
-def test_an_attribute_that_the_town_checked_proves_residence(campaign, territory, town_accounts, value, proved):
+def test_an_attribute_that_the_town_checked_proves_residence(
+    campaign, territory, town_accounts, value, proved
+):
     person = arrive(town_accounts, value)
     assert (current_proof(person, territory) is not None) is proved
 

@@ -105,6 +105,7 @@ class Browser:
     def __init__(self) -> None:
         self.client = Client()
         self.web = requests.Session()
+
     def ask(self, method: str, address: str, **options):
         """Keycloak marks its cookies Secure; browsers send them to the loopback all the same."""
         for cookie in self.web.cookies:
@@ -170,8 +171,13 @@ def test_a_commune_and_an_age_that_the_town_knows(configure):
     for who in ("claire", "henri"):
         Browser().sign_in(who)
     claire, henri = Person.objects.order_by("pk")
-    assert current_proof(claire, territory).method == "attribute" and eligibility(person=claire, campaign=campaign).ok
-    assert current_proof(henri, territory) is None and eligibility(person=henri, campaign=campaign).code == "age"
+    assert (
+        current_proof(claire, territory).method == "attribute"
+        and eligibility(person=claire, campaign=campaign).ok
+    )
+    assert (
+        current_proof(henri, territory) is None and eligibility(person=henri, campaign=campaign).code == "age"
+    )
 
 
 def test_agents_enter_groups_of_the_allow_list_only(configure):

@@ -17,9 +17,9 @@ import requests
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
-from standins.franceconnect import STANDIN_CLIENT
 
 from participation.identity.models import FederatedIdentity, Person
+from standins.franceconnect import STANDIN_CLIENT
 from tests.participation.identity_world import come_back, is_signed_in, problem_of
 from tests.peers.processes import installed, need, running, wait_for
 
@@ -43,8 +43,12 @@ def engine() -> Path:
 @contextmanager
 def started(engine: Path, log: Path, **options: str) -> Iterator[str]:
     """A provider with keys of its own: its issuer."""
-    with running(["node", "server.mjs"], log=log, cwd=engine, SERVICE="http://testserver", **options) as process:
-        line = wait_for(lambda: re.search(r'^\{"issuer".*\}$', log.read_text(), re.M), process, log, seconds=30)
+    with running(
+        ["node", "server.mjs"], log=log, cwd=engine, SERVICE="http://testserver", **options
+    ) as process:
+        line = wait_for(
+            lambda: re.search(r'^\{"issuer".*\}$', log.read_text(), re.M), process, log, seconds=30
+        )
         yield json.loads(line.group(0))["issuer"]
 
 
@@ -122,7 +126,9 @@ class Browser:
         assert page.status_code == 200, page.text
         action = re.search(r'action="([^"]+)"', page.text).group(1)
         xsrf = re.search(r'name="xsrf" value="([^"]+)"', page.text).group(1)
-        answer = self.web.post(urljoin(page.url, action), data={"xsrf": xsrf, "logout": "yes"}, allow_redirects=False)
+        answer = self.web.post(
+            urljoin(page.url, action), data={"xsrf": xsrf, "logout": "yes"}, allow_redirects=False
+        )
         return come_back(self.client, self.follow(answer))
 
 
@@ -188,7 +194,7 @@ def test_a_stolen_code_is_worth_nothing_without_our_verifier(provider):
         "redirect_uri": "http://testserver/oidc/franceconnect/callback/",
         "code_verifier": "x" * 64,
     }
-    assert requests.post(f"{provider}/token", data=form).status_code == 400
+    assert requests.post(f"{provider}/token", data=form, timeout=5).status_code == 400
     assert come_back(browser.client, back).status_code == 302
 
 
@@ -229,7 +235,12 @@ def test_signing_out_works_with_an_id_token_that_has_expired(provider):
 def test_a_provider_that_has_stopped(provider, settings):
     browser = Browser()
     back = browser.identify()
-    paths = {"authorization": "/authorize", "userinfo": "/userinfo", "jwks": "/jwks", "logout": "/session/end"}
+    paths = {
+        "authorization": "/authorize",
+        "userinfo": "/userinfo",
+        "jwks": "/jwks",
+        "logout": "/session/end",
+    }
     configure(settings, provider, ENDPOINTS={**paths, "token": "http://127.0.0.1:9/token"})
     answer = come_back(browser.client, back)
     assert (answer.status_code, problem_of(answer)) == (503, "unavailable")

@@ -43,7 +43,9 @@ def choice_page(action: str, uid: str, people: dict[str, dict[str, Any]], servic
     items = []
     for key, person in people.items():
         name = f"{' '.join(person['given_name_array'])} {person['family_name']}"
-        about = ", ".join(filter(None, [f"né(e) le {person['birthdate']}", particularities(person)]))
+        born = "née" if person["gender"] == "female" else "né"
+        day = "/".join(reversed(person["birthdate"].split("-")))
+        about = ", ".join(filter(None, [f"{born} le {day}", particularities(person)]))
         home = (
             f"<small>Habite : {escape(person['home'])} (non transmis)</small>" if person.get("home") else ""
         )

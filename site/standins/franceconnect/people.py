@@ -126,11 +126,11 @@ def particularities(person: dict[str, Any]) -> str:
     """Who it is, for the page: what makes this person worth trying."""
     notes = []
     if person["birthcountry"] != FRANCE:
-        notes.append("née à l'étranger")
+        notes.append("naissance à l'étranger")
     if person["birthdate"].endswith("-01-01"):
         notes.append("date de naissance présumée")
     if person["birthdate"] > "2010":
-        notes.append("mineure")
+        notes.append("moins de 18 ans")
     if person["email"] == SHARED:
         notes.append("partage son adresse électronique")
     if person.get("preferred_username"):
