@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
+
 from standins.franceconnect import STANDIN_CLIENT, serve
 from standins.franceconnect.people import PEOPLE, SHARED
 
