@@ -19,6 +19,7 @@ OFTEN = [
 DAILY = [
     ("abonde: seal", f"{TASKS}.seal_ledger", time(0, 15)),
     ("abonde: proof", f"{TASKS}.prove_ledger", time(2, 45)),
+    ("abonde: retention", "participation.identity.tasks.apply_retention", time(3, 30)),
     ("abonde: reconciliation", f"{TASKS}.reconcile_providers", time(5, 30)),
 ]
 
