@@ -447,7 +447,7 @@ def test_the_proof_prints_fifteen_lines_with_figures(campaign, provider_of, publ
 
 
 def test_jobs_are_scheduled_once(db):
-    assert len(register_schedules()) == 8
+    assert len(register_schedules()) == 9
     assert register_schedules() == []
     assert LedgerTransaction.objects.count() == 0
     assert timezone.is_aware(datetime.now(UTC))
