@@ -124,7 +124,7 @@ def main() -> None:
     kind = sys.argv[1] if len(sys.argv) > 1 else "run"
     if kind not in REQUIREMENTS:
         stop("Say what for: python3 site/bootstrap.py run|test")
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads this line
         stop(
             f"Python 3.11 or newer is needed; this one is {sys.version.split()[0]}. Try: make PYTHON=python3.12 {kind}"
         )

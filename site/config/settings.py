@@ -111,7 +111,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": environ.Env.db_url_config(database_url(ROOT))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-CACHES = {"default": env.cache("CACHE_URL", default="dbcache://abonde_cache")}
+CACHES = {
+    "default": env.cache("CACHE_URL", default="dbcache://abonde_cache"),
+    # Which sizes of an image exist: in the process, or Wagtail would write to the table at each view.
+    "renditions": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "renditions"},
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the state of a sign-in on its way back
 SESSION_COOKIE_SECURE = HTTPS

@@ -53,7 +53,7 @@ GIFTS = [
 @pytest.fixture
 def territory(transactional_db, settings) -> Campaign:
     """A trio, two pots, two projects, their pages, and people to run them."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]  # as the real site has it
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     now = database_now()
     campaign = make_campaign(
         name="Campagne d'essai",
