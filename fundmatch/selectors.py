@@ -55,4 +55,4 @@ def phase_of(campaign: Campaign) -> Phase:
 def phases_of(campaigns: Iterable[Campaign]) -> dict[int, Phase]:
     """Return the phase of each campaign, by pk, in one query."""
     rows = Campaign.objects.with_phase().filter(pk__in=[campaign.pk for campaign in campaigns])
-    return {pk: Phase(phase) for pk, phase in rows.values_list("pk", "phase")}  # type: ignore[misc]
+    return {pk: Phase(phase) for pk, phase in rows.values_list("pk", "phase")}

@@ -114,9 +114,14 @@ class Telling:
     payers: list[Payer] = field(default_factory=list)
 
     @property
-    def legend(self) -> list[tuple[str, str]]:
-        """(source, label) of those that pay something."""
-        return [(source, source_label(source)) for source in self.sources]
+    def legend(self) -> list[tuple[str, str, int]]:
+        """(source, label, cents) of residents, then of those that pay something; all projects together."""
+        given = sum(project.citizens_cents for project in self.projects)
+        paid = {source: sum(p.by_source.get(source, 0) for p in self.projects) for source in self.sources}
+        return [
+            ("citizens", _("Residents"), given),
+            *((source, source_label(source), cents) for source, cents in paid.items()),
+        ]
 
     @property
     def threshold_sentence(self) -> str:

@@ -243,7 +243,7 @@ def make_round(**fields) -> tuple[Campaign, dict[str, Project]]:
         {"Acme": ("company", 75_000), "Banque du Rhin": ("bank", 25_000)},
         cap_per_project_cents=70_000,
     )
-    open_campaign(campaign)
+    campaign = open_campaign(campaign)
     for title, people, cents in (
         ("Abris", 25, 1_600),
         ("Bancs", 4, 10_000),

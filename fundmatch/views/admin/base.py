@@ -74,7 +74,9 @@ class RunScreen(ResultsView):
         return run
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
-        return [*super().get_breadcrumbs_items(), {"url": run_url(self.run), "label": run_title(self.run)}]
+        items = [*super().get_breadcrumbs_items(), {"url": run_url(self.run), "label": run_title(self.run)}]
+        title = self.get_page_title()
+        return items if title == run_title(self.run) else [*items, {"url": "", "label": title}]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
