@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop, pgettext_lazy
 from wagtail.admin import messages
 
 from defis.permissions import funds_for
@@ -26,6 +26,54 @@ from participation.payments.decisions import DecisionRefused, take_line
 from participation.payments.models import Reconciliation, StatementLine
 from participation.payments.port import ProviderError
 from participation.payments.reconciliation import explain_line, missing_lines, reconcile, statement_rows
+
+# What the proof says, for the catalogues: its sentences, and the names of its figures.
+SENTENCES = (
+    gettext_noop("debits equal credits, nothing is overdrawn"),
+    gettext_noop("what is held for a project is what was given and not given back"),
+    gettext_noop("no payment gives back more than it took, one open refund at most"),
+    gettext_noop("a failed project keeps nothing"),
+    gettext_noop("a funded project is owed contributions and match, less the agreed fee"),
+    gettext_noop("one decision per project, on frozen rules"),
+    gettext_noop("funded projects reach their threshold, in integers"),
+    gettext_noop("shares add up to what each pot spends"),
+    gettext_noop("no funder gives more than it promised"),
+    gettext_noop("each event is posted once"),
+    gettext_noop("what counts is what was asked for; the rest waits for a human"),
+    gettext_noop("every line of a provider is matched, or in suspense"),
+    gettext_noop("receipts are numbered without gaps, for acquired money only"),
+    gettext_noop("totals shown are totals counted"),
+    gettext_noop("no row is ever rewritten"),
+)
+FIGURES = {
+    "holders": pgettext_lazy("figure of a proof", "holders"),
+    "accounts": pgettext_lazy("figure of a proof", "accounts"),
+    "moved": pgettext_lazy("figure of a proof", "moved"),
+    "sum": pgettext_lazy("figure of a proof", "sum"),
+    "projects": pgettext_lazy("figure of a proof", "projects"),
+    "held": pgettext_lazy("figure of a proof", "held"),
+    "refunds": pgettext_lazy("figure of a proof", "refunds"),
+    "done": pgettext_lazy("figure of a proof", "done"),
+    "owed": pgettext_lazy("figure of a proof", "owed"),
+    "decided": pgettext_lazy("figure of a proof", "decided"),
+    "pots": pgettext_lazy("figure of a proof", "pots"),
+    "spent": pgettext_lazy("figure of a proof", "spent"),
+    "promised": pgettext_lazy("figure of a proof", "promised"),
+    "given": pgettext_lazy("figure of a proof", "given"),
+    "payments": pgettext_lazy("figure of a proof", "payments"),
+    "captured": pgettext_lazy("figure of a proof", "captured"),
+    "returned": pgettext_lazy("figure of a proof", "returned"),
+    "waiting": pgettext_lazy("figure of a proof", "waiting"),
+    "lines": pgettext_lazy("figure of a proof", "lines"),
+    "open": pgettext_lazy("figure of a proof", "open"),
+    "suspense": pgettext_lazy("figure of a proof", "suspense"),
+    "issued": pgettext_lazy("figure of a proof", "issued"),
+    "cancelled": pgettext_lazy("figure of a proof", "cancelled"),
+    "shown": pgettext_lazy("figure of a proof", "shown"),
+    "counted": pgettext_lazy("figure of a proof", "counted"),
+    "tables": pgettext_lazy("figure of a proof", "tables"),
+    "sealed": pgettext_lazy("figure of a proof", "sealed"),
+}
 
 
 class LedgerView(ExportedScreen):
@@ -114,7 +162,15 @@ class ProofView(MoneyScreen):
         proofs: list[Proof] = list(prove(holder=self.holder))
         wrong = [proof.number for proof in proofs if not proof.ok]
         record(self.holder, "prove", request.user, wrong=wrong)
-        return self.render_to_response(self.get_context_data(proofs=proofs, wrong=wrong))
+        rows = [
+            (
+                proof,
+                _(proof.title),
+                [(FIGURES.get(name, name), value) for name, value in proof.figures.items()],
+            )
+            for proof in proofs
+        ]
+        return self.render_to_response(self.get_context_data(proofs=rows, wrong=wrong))
 
 
 # --- Reconciliation -------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ class GiftForm(forms.Form):
     """One gift of a slip; an empty line is left out."""
 
     project = forms.ModelChoiceField(queryset=Project.objects.none(), label=_("Project"), required=False)
-    amount = EurosField(label=_("Amount in euros"), min_cents=1, required=False)
+    amount = EurosField(label=_("Amount (€)"), min_cents=1, required=False)
     name = forms.CharField(label=_("Name, or nothing if anonymous"), max_length=200, required=False)
     email = forms.EmailField(label=_("E-mail"), required=False)
     is_legal_person = forms.BooleanField(label=_("organisation"), required=False)

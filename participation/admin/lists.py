@@ -23,6 +23,7 @@ from defis.permissions import funds_for
 from participation.admin.rights import PERSONAL, READERS, campaigns_for
 from participation.admin.sheets import BOM, csv_line, file_response
 from participation.admin.stories import ContributionView, PaymentView, RefundView, TransactionView
+from participation.admin.words import end_label, kind_label
 from participation.contributions.models import Contribution
 from participation.ledger.models import LedgerEntry, LedgerTransaction
 from participation.payments.models import Payment, Refund
@@ -358,7 +359,7 @@ class RefundViewSet(ReadOnlyViewSet):
 
 def known_kinds() -> list[tuple[str, str]]:
     kinds = LedgerTransaction.objects.order_by("kind").values_list("kind", flat=True).distinct()
-    return [(kind, kind) for kind in kinds]
+    return [(kind, kind_label(kind)) for kind in kinds]
 
 
 class TransactionFilters(WagtailFilterSet):
@@ -408,7 +409,7 @@ class TransactionIndexView(MoneyIndexView):
             begin = [
                 _cell("posted_at", item.posted_at),
                 item.event_key,
-                item.kind,
+                kind_label(item.kind),
                 item.campaign.name if item.campaign else "",
             ]
             for entry in item.entries.all():
@@ -438,7 +439,7 @@ class TransactionViewSet(ReadOnlyViewSet):
     inspect_template_name = "participation/admin/money/transaction.html"
     list_display = [
         TitleColumn("event_key", label=_("Event"), url_name="abonde_ledger:inspect"),
-        Column("kind", label=_("Kind"), sort_key="kind"),
+        Column("kind", label=_("Kind"), accessor=lambda t: kind_label(t.kind), sort_key="kind"),
         Column("campaign", label=_("Campaign"), accessor="campaign.name"),
         EurosColumn("moved", label=_("Moved"), accessor=moved_cents),
         Column("reason", label=_("Reason")),
@@ -459,6 +460,8 @@ def _cell(path: str, value: Any) -> Any:
         return value / 100
     if isinstance(value, datetime):
         return timezone.localtime(value).isoformat(timespec="seconds")
+    if path == "end_reason":
+        return end_label(value)
     if isinstance(value, bool):
         return str(_("yes")) if value else str(_("no"))
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

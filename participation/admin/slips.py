@@ -29,7 +29,6 @@ from participation.contributions.offline import (
     refuse_offline_contributions,
 )
 from participation.contributions.services import ContributionRefused
-from theme.money import format_euros
 
 LINES, MORE = 5, 5
 
@@ -137,7 +136,7 @@ class NewSlipView(SlipScreen):
                 campaign=self.campaign, gifts=gifts, user=request.user, **form.cleaned_data
             )
         except (OfflineRefused, ContributionRefused) as refusal:
-            form.add_error(None, _plain(refusal, gifts, form))
+            form.add_error(None, refusal.message)
             return self.render_to_response(self.get_context_data(form=form, lines=lines), status=422)
         record(batch, "slip", request.user, gifts=batch.control_count, cents=batch.control_cents)
         messages.success(request, _("The slip is entered. Somebody else must confirm it."))
@@ -247,20 +246,6 @@ def _state(batch: OfflineBatch, pending: set[int]) -> str:
     if batch.confirmed_at is not None:
         return "confirmed"
     return "pending" if batch.pk in pending else "refused"
-
-
-def _plain(refusal: OfflineRefused | ContributionRefused, gifts: list[Any], form: SlipForm) -> str:
-    """The control totals in euros rather than in cents."""
-    if refusal.code != "control":
-        return refusal.message
-    return _(
-        "You typed %(lines)s gifts for %(typed)s; you had counted %(count)s for %(counted)s. Check the slip."
-    ) % {
-        "lines": len(gifts),
-        "typed": format_euros(sum(gift.amount_cents for gift in gifts)),
-        "count": form.cleaned_data["control_count"],
-        "counted": format_euros(form.cleaned_data["control_cents"]),
-    }
 
 
 def _unjudged(form: SlipForm) -> SlipForm:

@@ -7,10 +7,12 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from defis.admin.scoped import ScopedInspectView
 from defis.permissions import has_role
 from participation.admin.rights import ACTORS, sees_people
+from participation.admin.words import end_label, kind_label
 from participation.contributions.models import Contribution
 from participation.ledger.models import LedgerTransaction
 from participation.payments.decisions import waiting_payments
@@ -54,6 +56,8 @@ class StoryView(ScopedInspectView):
 
 
 class PaymentView(StoryView):
+    page_title = gettext_lazy("Payment")
+
     def contribution(self) -> Contribution:
         return self.object.contribution
 
@@ -77,15 +81,21 @@ class PaymentView(StoryView):
 
 
 class ContributionView(StoryView):
+    page_title = gettext_lazy("Contribution")
+
     def contribution(self) -> Contribution:
         return self.object
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         payments = list(self.object.payments.prefetch_related("refunds").order_by("pk"))
-        return super().get_context_data(payments=payments, **kwargs)
+        return super().get_context_data(
+            payments=payments, end_reason=end_label(self.object.end_reason), **kwargs
+        )
 
 
 class RefundView(StoryView):
+    page_title = gettext_lazy("Refund")
+
     def contribution(self) -> Contribution:
         return self.object.payment.contribution
 
@@ -103,6 +113,8 @@ class RefundView(StoryView):
 
 
 class TransactionView(StoryView):
+    page_title = gettext_lazy("Ledger entry")
+
     def contribution(self) -> Contribution | None:
         return self.object.payment.contribution if self.object.payment else None
 
@@ -111,14 +123,17 @@ class TransactionView(StoryView):
         return super().get_context_data(transaction=self.object, entries=entries, **kwargs)
 
 
-def transactions(what: Q) -> QuerySet[LedgerTransaction]:
-    """Ledger transactions with their entries and accounts, oldest first."""
-    return (
+def transactions(what: Q) -> list[LedgerTransaction]:
+    """Ledger transactions with their entries, accounts and `kind_label`, oldest first."""
+    found = list(
         LedgerTransaction.objects.filter(what)
         .select_related("posted_by", "campaign")
         .prefetch_related("entries__debit", "entries__credit")
         .order_by("pk")
     )
+    for transaction in found:
+        transaction.kind_label = kind_label(transaction.kind)  # type: ignore[attr-defined]
+    return found
 
 
 def events_of(payment: Payment) -> QuerySet[ProviderEvent]:
@@ -135,7 +150,7 @@ def events_of(payment: Payment) -> QuerySet[ProviderEvent]:
     )
 
 
-def story_of(payment: Payment, entries: QuerySet[LedgerTransaction], refunds: list[Refund]) -> list[Moment]:
+def story_of(payment: Payment, entries: list[LedgerTransaction], refunds: list[Refund]) -> list[Moment]:
     """What happened, in the order of time, each instant once."""
     contribution = payment.contribution
     moments = [
@@ -144,11 +159,13 @@ def story_of(payment: Payment, entries: QuerySet[LedgerTransaction], refunds: li
         Moment(payment.asked_at, _("The provider opens its page")) if payment.asked_at else None,
         Moment(payment.paid_at, _("The provider takes the money")) if payment.paid_at else None,
         Moment(contribution.counted_at, _("The contribution counts")) if contribution.counted_at else None,
-        Moment(contribution.ended_at, _("The contribution counts no more"), contribution.end_reason)
+        Moment(
+            contribution.ended_at, _("The contribution counts no more"), end_label(contribution.end_reason)
+        )
         if contribution.ended_at
         else None,
         *(Moment(e.received_at, _("Message of the provider"), e.kind) for e in events_of(payment)),
-        *(Moment(t.posted_at, _("Written in the ledger"), t.kind) for t in entries),
+        *(Moment(t.posted_at, _("Written in the ledger"), kind_label(t.kind)) for t in entries),
         *(Moment(r.created_at, _("Refund ordered"), r.get_reason_display()) for r in refunds),
         *(Moment(r.done_at, _("Refund done")) for r in refunds if r.done_at),
     ]
