@@ -11,6 +11,7 @@ from defis.funding import Funding
 from defis.models import Project
 from fundmatch.selectors import published_campaigns
 from fundmatch.telling import results_url, totals_of
+from participation.contributions.models import Contribution
 from theme.components import Link
 
 
@@ -59,6 +60,14 @@ def project_panels(request: HttpRequest, project: Project, funding: Funding) -> 
     if not funding.final or project.campaign.published_at is None:
         return []
     return [ProjectResultPanel(project=project, url=results_url(project.campaign), funding=funding)]
+
+
+def receipt_links(request: HttpRequest, contribution: Contribution) -> list[Link]:
+    """Where a resident checks that her contribution is in the published root; nothing before the results."""
+    if contribution.counted_at is None or contribution.campaign.published_at is None:
+        return []
+    url = reverse("abonde_fundmatch:receipt", args=[contribution.campaign.slug])
+    return [Link(_("Check that my contribution is counted"), f"{url}?code={contribution.reference}")]
 
 
 def footer_links(request: HttpRequest) -> list[Link]:

@@ -18,6 +18,7 @@ from fundmatch.views import admin as views
 hooks.register("abonde_home_panels", panels.home_panels, order=200)
 hooks.register("abonde_project_panels", panels.project_panels)
 hooks.register("abonde_footer_links", panels.footer_links)
+hooks.register("abonde_receipt_links", panels.receipt_links)
 hooks.register("abonde_plan_links", panels.footer_links)
 
 

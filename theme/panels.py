@@ -7,6 +7,7 @@ Hooks (registered with wagtail.hooks in any app):
 - `abonde_account_links`: fn(request) -> list of theme.components.Link, in the header;
 - `abonde_footer_links`: fn(request) -> list of theme.components.Link, in the footer;
 - `abonde_plan_links`: fn(request) -> list of theme.components.Link, in the site map;
+- `abonde_receipt_links`: fn(request, contribution) -> list of theme.components.Link, under a receipt;
 - `abonde_gallery_states`: fn(request) -> list of theme.states.State, in the states gallery.
 
 A function that shows nothing returns an empty list. Order is Wagtail's: the `order` of registration.
