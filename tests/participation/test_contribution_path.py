@@ -299,7 +299,11 @@ def test_what_another_person_left_on_a_shared_computer_is_not_paid(browser, clai
     assert nothing_written()
 
 
-@pytest.mark.parametrize("seal", ["", "nonsense", "a:b:c", signing.dumps(["x"], salt="abonde.contribution")])
+@pytest.mark.parametrize(
+    "seal",
+    ["", "nonsense", "a:b:c", signing.dumps(["x"], salt="abonde.contribution")],
+    ids=["empty", "nonsense", "three parts", "another content"],
+)
 def test_a_forged_seal_pays_nothing(browser, seal):
     choose(browser, "20")
     response = browser.post(f"{PATH}payer/", {"sceau": seal})
