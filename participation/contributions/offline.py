@@ -17,6 +17,7 @@ from defis.models import Campaign, Project
 from participation.contributions.models import Contribution, OfflineBatch, OfflineDonor
 from participation.contributions.problems import closed, not_open, outside_limits, project_not_open
 from participation.ledger import locks
+from participation.notifications.words import euros
 from participation.payments.models import Payment
 from participation.payments.settlement import settle_payment
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("abonde.money")
 OFFLINE = "offline"
 
 
-class OfflineRefused(Exception):  # noqa: N818
+class OfflineRefused(Exception):
     """The slip is not accepted; `message` is for the agent."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -64,10 +65,13 @@ def record_offline_contributions(
     if (len(gifts), total) != (control_count, control_cents):
         raise OfflineRefused(
             "control",
-            _(
-                "%(lines)s lines and %(cents)s cents were typed, %(count)s and %(total)s counted. Check the slip."
-            )
-            % {"lines": len(gifts), "cents": total, "count": control_count, "total": control_cents},
+            _("%(lines)s lines and %(typed)s were typed, %(count)s and %(total)s counted. Check the slip.")
+            % {
+                "lines": len(gifts),
+                "typed": euros(total),
+                "count": control_count,
+                "total": euros(control_cents),
+            },
         )
     locks.share_campaign(campaign.pk)
     now = database_now()

@@ -1,6 +1,6 @@
 """The ledger: one row is one debit, one credit, positive cents. Append-only by trigger and by grants.
 
-Shape and reasons: docs/adr (one row, two accounts), after TigerBeetle's transfers.
+Shape and reasons: docs/adr/0005-one-row-two-accounts.md, after TigerBeetle's transfers.
 """
 
 from django.conf import settings

@@ -12,6 +12,7 @@ from participation.ledger import accounts
 from participation.ledger.accounts import Account
 from participation.ledger.models import LedgerTransaction
 from participation.ledger.services import balance_of, post
+from participation.notifications.words import euros
 
 
 class PayoutRefused(Exception):
@@ -167,7 +168,7 @@ def record_sponsor_payment(
     owed = balance_of(campaign.fund.legal_holder, accounts.sponsor(campaign.pk))
     event = f"sponsor:{campaign.pk}:{_clean(proof)}"
     if cents > owed and not LedgerTransaction.objects.filter(event_key=event).exists():
-        raise PayoutRefused(_("Only %(owed)s cents of fees are owed.") % {"owed": owed})
+        raise PayoutRefused(_("Only %(owed)s of fees are owed.") % {"owed": euros(owed)})
     return _record(
         campaign=campaign,
         event=event,

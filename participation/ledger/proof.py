@@ -212,16 +212,15 @@ class _Books:
     @cached_property
     def settled(self) -> dict[int, str]:
         """Project -> kind of its one settlement."""
-        return {
-            project: kind
-            for project, kind in self.rows(
+        return dict(
+            self.rows(
                 """SELECT split_part(t.event_key, ':', 3)::bigint, t.kind
                    FROM abonde_participation_ledgertransaction t
                    WHERE t.event_key LIKE 'settle:project:%%' AND t.event_key NOT LIKE '%%:again:%%'
                      AND (%(holder)s::bigint IS NULL OR t.holder_id = %(holder)s)
                      AND (%(campaign)s::bigint IS NULL OR t.campaign_id = %(campaign)s)"""
             )
-        }
+        )
 
     @cached_property
     def counted(self) -> dict[int, tuple[int, int]]:
@@ -290,12 +289,12 @@ class _Books:
         )
 
     def escrow(self) -> Proof:
-        held = {a.project: self.balances[a.id] for a in self.of_kind(Kind.ESCROW)}
+        held = {a.project: self.balances[a.id] for a in self.of_kind(Kind.ESCROW) if a.project is not None}
         wrong = []
         for project in sorted(held.keys() | self.counted.keys()):
             expected = 0 if project in self.settled else self.counted.get(project, (0, 0))[0]
-            if held.get(project or 0, 0) != expected:
-                wrong.append(f"project {project}: held {held.get(project or 0, 0)}, counted {expected}")
+            if held.get(project, 0) != expected:
+                wrong.append(f"project {project}: held {held.get(project, 0)}, counted {expected}")
         return Proof(
             2,
             "what is held for a project is what was given and not given back",
@@ -377,10 +376,10 @@ class _Books:
                 kinds[d.project, c.kind, False] += cents
             if d is not None and c is not None and c.project and c.kind == Kind.PAYABLE:
                 kinds[c.project, d.kind, True] += cents
-        payable = {a.project for a in self.of_kind(Kind.PAYABLE)}
+        payable = {a.project for a in self.of_kind(Kind.PAYABLE) if a.project is not None}
         wrong = [
             f"project {p} is owed money without a decision"
-            for p in sorted((payable - set(projects)) - {None})
+            for p in sorted(payable - set(projects))
         ]
         total = 0
         for project in projects:

@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import CharField, Exists, OuterRef, Value
 from django.db.models.functions import Cast, Concat
-from django.db.models import CharField
 
 from defis.clock import database_now
-from defis.models import Campaign, Project
+from defis.models import Campaign
 from participation.contributions.models import Contribution
 from participation.identity.models import Person
 from participation.notifications.models import Message
@@ -17,16 +16,11 @@ from participation.payments.models import Refund
 STEP = 500
 # An old occasion is no news: a site restored or switched on late writes to nobody about it.
 NEWS = timedelta(days=7)
-TOLD_AT_ONCE = [Refund.Reason.THRESHOLD, Refund.Reason.CANCELLED]
 
 
 def write_letters() -> int:
     """Write what is due since the last time; returns how many. Repeatable, interruptible, safe with two workers."""
-    return sum(
-        [_closed(campaign) for campaign in _recent("closes_at")]
-        + [_funded(campaign) + _results(campaign) for campaign in _recent("published_at")]
-        + [_refunds_started(), _unfinished()]
-    )
+    return sum([_closed(campaign) for campaign in _recent("closes_at")] + [_refunds_started(), _unfinished()])
 
 
 def _recent(moment: str):
@@ -49,50 +43,13 @@ def _closed(campaign: Campaign) -> int:
     )
 
 
-def _results(campaign: Campaign) -> int:
-    people = _contributors(campaign, f"results_published:{campaign.pk}:")
-    return _write(
-        Letter(
-            key=f"results_published:{campaign.pk}:{person.pk}",
-            kind="results_published",
-            person=person,
-            context={"campaign": campaign.name, "path": f"/resultats/{campaign.slug}/"},
-        )
-        for person in people
-    )
-
-
-def _funded(campaign: Campaign) -> int:
-    gifts = (
-        Contribution.objects.filter(
-            campaign=campaign, state=Contribution.State.COUNTED, project__status=Project.Status.FUNDED
-        )
-        .annotate(letter=Concat(Value("project_funded:"), Cast("pk", CharField())))
-        .exclude(Exists(Message.objects.filter(key=OuterRef("letter"))))
-        .exclude(person__isnull=True)
-        .exclude(person__email="")
-        .select_related("project", "person")[: STEP * 20]
-    )
-    return _write(
-        Letter(
-            key=f"project_funded:{gift.pk}",
-            kind="project_funded",
-            person=gift.person,
-            context={
-                "project": gift.project.title,
-                "cents": gift.amount_cents,
-                "reference": gift.reference,
-                "path": f"/contributions/{gift.reference}/",
-            },
-        )
-        for gift in gifts
-    )
-
-
 def _refunds_started() -> int:
-    """The mass refunds, whose orders are written in one statement: each contributor is told why."""
+    """A cancelled project's orders are written in one statement: each contributor is told why.
+
+    Those of a published result are told by the publication's own mails (fundmatch.mails).
+    """
     refunds = (
-        Refund.objects.filter(reason__in=TOLD_AT_ONCE, created_at__gt=database_now() - NEWS)
+        Refund.objects.filter(reason=Refund.Reason.CANCELLED, created_at__gt=database_now() - NEWS)
         .annotate(letter=Concat(Value("refund_"), "reason", Value(":"), Cast("key", CharField())))
         .exclude(Exists(Message.objects.filter(key=OuterRef("letter"))))
         .exclude(payment__contribution__person__isnull=True)

@@ -64,13 +64,6 @@ TEXTS: dict[str, Text] = {
             READ,
         ],
     ),
-    "project_funded": (
-        gettext_lazy("“%(project)s” is funded (ref. %(reference)s)"),
-        [
-            gettext_lazy("“%(project)s” is funded, thanks to your %(amount)s and to everybody's."),
-            READ,
-        ],
-    ),
     "refund_started": (
         gettext_lazy("Refund of %(amount)s: it has started (ref. %(reference)s)"),
         [
@@ -107,15 +100,6 @@ TEXTS: dict[str, Text] = {
             SEE,
         ],
     ),
-    "refund_threshold": (
-        gettext_lazy("Refund of %(amount)s: “%(project)s” did not reach its threshold (ref. %(reference)s)"),
-        [
-            gettext_lazy("“%(project)s” did not reach its threshold."),
-            gettext_lazy("We refund your contribution of %(amount)s in full."),
-            NOTHING_TO_DO,
-            SEE,
-        ],
-    ),
     "refund_done": (
         gettext_lazy("Refund of %(amount)s: it is done (ref. %(reference)s)"),
         [
@@ -141,14 +125,12 @@ TEXTS: dict[str, Text] = {
             SEE,
         ],
     ),
-    "results_published": (
-        gettext_lazy("The results of “%(campaign)s” are published"),
-        [gettext_lazy("The results of “%(campaign)s” are published."), READ],
-    ),
-    "results_corrected": (
-        gettext_lazy("The results of “%(campaign)s” are corrected"),
+    "ledger_wrong": (
+        gettext_lazy("The books are wrong: look today (%(day)s)"),
         [
-            gettext_lazy("The results of “%(campaign)s” have a new version. Reason: %(reason)s"),
+            gettext_lazy("The nightly proof of the ledger failed:"),
+            gettext_lazy("%(what)s"),
+            gettext_lazy("Pay out and refund nothing before it is explained."),
             READ,
         ],
     ),

@@ -1,20 +1,13 @@
-"""How amounts and dates are said in messages, in the active language."""
+"""How amounts and moments are said in messages, in the active language."""
 
 from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
-NO_BREAK = "\N{NO-BREAK SPACE}"
+from theme.money import format_euros as euros
 
-
-def euros(cents: int) -> str:
-    """20 € or 1 234,50 €: no-break spaces, decimals only when there are some."""
-    whole, rest = divmod(abs(cents), 100)
-    text = f"{whole:,}".replace(",", NO_BREAK)
-    if rest:
-        text += f",{rest:02d}"
-    return f"{'-' if cents < 0 else ''}{text}{NO_BREAK}€"
+__all__ = ["euros", "moment"]
 
 
 def moment(at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -27,6 +28,7 @@ def check_open_payments(*, limit: int = 200) -> int:
 
 
 def _claim(limit: int) -> list[Payment]:
+    parameters: dict[str, Any] = {"shift": clock_shift(), "lease": LEASE, "limit": limit}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """UPDATE abonde_participation_payment SET lease_until = statement_timestamp() + %(shift)s + %(lease)s
@@ -36,7 +38,7 @@ def _claim(limit: int) -> list[Payment]:
                    AND (lease_until IS NULL OR lease_until <= statement_timestamp() + %(shift)s)
                  ORDER BY next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
                ) RETURNING id""",
-            {"shift": clock_shift(), "lease": LEASE, "limit": limit},
+            parameters,
         )
         ids = [row[0] for row in cursor.fetchall()]
     return list(Payment.objects.filter(pk__in=ids).select_related("contribution").order_by("next_check_at"))

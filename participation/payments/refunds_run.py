@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -48,6 +49,8 @@ LEASE_MARGIN_SECONDS = 15
 # Between two looks at a refund that the bank has not finished.
 TRANSIT_PAUSE = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=1)
+# One refund that waits slows the others down by no more than this many seconds.
+LONGEST_CALL_PAUSE = 2.0
 
 
 @dataclass
@@ -180,7 +183,7 @@ class _Run:
                 outcome = act(self.provider, claimed)
                 failpoint("refund.called")
                 if outcome.wait_seconds:
-                    self.pace.pause(min(outcome.wait_seconds, 5))
+                    self.pace.pause(min(outcome.wait_seconds, LONGEST_CALL_PAUSE))
                 outcomes.append(outcome)
             counts = record(self.provider.name, outcomes)
             failpoint("refund.recorded")
@@ -197,6 +200,13 @@ class _Run:
 def claim(provider: PaymentProvider, size: int, campaign: Campaign | None = None) -> list[Claim]:
     """Take up to `size` due refunds for ourselves alone, and commit."""
     lease = timedelta(seconds=BATCH_SECONDS + provider.capabilities.call_seconds * 2 + LEASE_MARGIN_SECONDS)
+    parameters: dict[str, Any] = {
+        "shift": clock_shift(),
+        "provider": provider.name,
+        "campaign": campaign.pk if campaign else None,
+        "size": size,
+        "lease": lease,
+    }
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(
             """WITH due AS (
@@ -222,13 +232,7 @@ def claim(provider: PaymentProvider, size: int, campaign: Campaign | None = None
                          (SELECT array_agg(o.provider_reference) FROM abonde_participation_refund o
                           WHERE o.payment_id = p.id AND o.id <> r.id AND o.provider_reference <> ''),
                          r.provider_reference""",
-            {
-                "shift": clock_shift(),
-                "provider": provider.name,
-                "campaign": campaign.pk if campaign else None,
-                "size": size,
-                "lease": lease,
-            },
+            parameters,
         )
         rows = cursor.fetchall()
     return [

@@ -8,6 +8,7 @@ from defis.models import Organisation
 from participation.contributions.statistics import refresh_statistics as _refresh_statistics
 from participation.ledger.chain import seal_days
 from participation.ledger.proof import prove
+from participation.notifications.alerts import alert_finance
 from participation.notifications.campaigns import write_letters as _write_letters
 from participation.notifications.services import send_messages as _send_messages
 from participation.payments.models import Payment
@@ -47,10 +48,11 @@ def seal_ledger() -> str:
 
 
 def prove_ledger() -> str:
-    """The nightly proof. Raises RuntimeError, so that the task is listed as failed, when something is wrong."""
+    """The nightly proof: when something is wrong, finance gets a mail and the task is listed as failed (RuntimeError)."""
     wrong = [str(proof) for proof in prove(chain=True) if not proof.ok]
     if wrong:
         logger.critical("ledger.wrong %s", " | ".join(wrong))
+        alert_finance("\n".join(wrong), day=database_now().date().isoformat())
         raise RuntimeError("\n".join(wrong))
     return "Every invariant holds."
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -74,6 +75,14 @@ def _keep(provider: str, hint: Hint) -> ProviderEvent | None:
             "provider_payment": hint.provider_payment,
         },
     }
+    parameters: list[Any] = [
+        provider,
+        hint.event_id,
+        hint.kind[:64],
+        hint.provider_reference,
+        Jsonb(payload),
+        clock_shift(),
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO abonde_participation_providerevent
@@ -82,7 +91,7 @@ def _keep(provider: str, hint: Hint) -> ProviderEvent | None:
                ON CONFLICT (provider, event_id)
                DO UPDATE SET deliveries = abonde_participation_providerevent.deliveries + 1
                RETURNING id, deliveries""",
-            [provider, hint.event_id, hint.kind[:64], hint.provider_reference, Jsonb(payload), clock_shift()],
+            parameters,
         )
         pk, deliveries = cursor.fetchone()
     if deliveries > 1:

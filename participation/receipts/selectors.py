@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext as _
@@ -50,9 +51,9 @@ def contribution_receipt(contribution: Contribution) -> ContributionReceipt:
     )
 
 
-def yearly_totals(issuer: Organisation) -> list[dict[str, int]]:
+def yearly_totals(issuer: Organisation) -> list[dict[str, Any]]:
     """Per year of gift: number and cents of valid receipts, number cancelled (the yearly return asks the first two)."""
-    return list(
+    totals = (
         FiscalReceipt.objects.filter(issuer=issuer)
         .order_by("year")
         .values("year")
@@ -62,6 +63,7 @@ def yearly_totals(issuer: Organisation) -> list[dict[str, int]]:
             cancelled=Count("pk", filter=Q(cancellation__isnull=False)),
         )
     )
+    return [dict(total) for total in totals]
 
 
 def receipt_rows(issuer: Organisation, year: int) -> Iterator[list]:

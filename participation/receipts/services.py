@@ -32,7 +32,7 @@ ISSUERS = {
 }
 
 
-class ReceiptRefused(Exception):  # noqa: N818
+class ReceiptRefused(Exception):
     """No receipt for this gift; `code` is stable, `message` is for the agent."""
 
     def __init__(self, code: str, message: str) -> None:

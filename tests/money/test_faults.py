@@ -7,12 +7,13 @@ The bank's own totals judge the ledger; after each test the fifteen invariants h
 import os
 import signal
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection, connections
 
 from defis.clock import database_now, shifted_clock
+from defis.models import Project
 from participation.contributions.closing import (
     ClosingError,
     closing,
@@ -406,7 +407,6 @@ def test_14_a_dispute_before_the_close(campaign, project, bank):
 
 
 def test_14_a_dispute_after_success_is_the_funds_loss(campaign, project, bank):
-    Project = type(project)
     Project.objects.filter(pk=project.pk).update(goal_cents=2_000)
     payment = paid(project, bank)
     with shifted_clock(AFTER), closing(campaign) as closed:
@@ -588,4 +588,3 @@ def test_a_closing_asks_the_provider_about_what_is_still_open(campaign, project,
             assert snapshot(closed).ok
             assert len(snapshot(closed).rows) == 1
     assert provider_for("simulated").balance() is not None
-    assert date.today()

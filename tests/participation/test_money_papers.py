@@ -286,7 +286,7 @@ def test_sheets_and_calls_are_what_the_ledger_says(campaign, published):
 def test_nobody_is_paid_twice_nor_more_nor_from_an_empty_account(campaign, published, agents):
     first, pledge = published
     pay = {"project": first, "user": agents[0]}
-    with pytest.raises(PayoutRefused, match="no SIRET"):
+    with pytest.raises(PayoutRefused, match="SIRET"):
         record_payout(cents=3_500, proof="VIR 1", **pay)
     first.holder.siret = "12345678900011"
     first.holder.save()
@@ -319,7 +319,7 @@ def test_an_entry_by_hand_needs_a_reason(campaign, agents):
         "cents": 5,
         "user": agents[0],
     }
-    with pytest.raises(PayoutRefused, match="reason"):
+    with pytest.raises(PayoutRefused, match="raison"):
         record_correction(reference="E1", reason="", **entry)
     made = record_correction(reference="E1", reason="Frais oubliés", **entry)
     assert (made.reason, made.posted_by) == ("Frais oubliés", agents[0])
@@ -444,6 +444,33 @@ def test_the_proof_prints_fifteen_lines_with_figures(campaign, provider_of, publ
     ]
     assert "promised 5000, given 1500" in out
     assert out.rstrip().endswith("Every invariant holds.")
+
+
+def test_finance_is_told_the_night_the_books_are_wrong(campaign, provider_of, agents):
+    from django.contrib.auth.models import Group
+
+    from defis.models import FundRole, Project
+    from participation.notifications.models import Message
+    from participation.payments.tasks import prove_ledger
+
+    assert prove_ledger() == "Every invariant holds."
+    agents[0].email = "finance@example.org"
+    agents[0].save()
+    group = Group.objects.create(name="Finances")
+    agents[0].groups.add(group)
+    FundRole.objects.create(fund=campaign.fund, group=group, role="finance")
+    give(campaign.projects.first(), provider_of, 1_000)
+    with shifted_clock(AFTER), closing(campaign) as closed:
+        # Below its threshold: a human must see it.
+        settle_campaign(
+            campaign=closed, funded={campaign.projects.first().pk: {}}, failed=[], publication_key="v1"
+        )
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="reach their threshold"):
+            prove_ledger()
+    message = Message.objects.get(kind="ledger_wrong")
+    assert (message.to, "1000 cents of 2000" in message.text) == ("finance@example.org", True)
+    Project.objects.update(goal_cents=1_000)
 
 
 def test_jobs_are_scheduled_once(db):

@@ -118,7 +118,7 @@ def test_too_many_requests_are_waited_for(project, provider):
     order_refund(payment=paid(project, provider), reason="other")
 
     def refuse(request, at):
-        raise ProviderUnavailable("429", retry_after=0.01)
+        raise ProviderUnavailable("429", retry_after=20)
 
     provider.fail_refund = refuse
     assert run_refunds() == {"waiting": 1}
