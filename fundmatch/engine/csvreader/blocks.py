@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: what a core keeps close while it works on a block
 _BLOCK = 1 << 20
+#: smaller files are read before a second thread would have begun
+_ONE_THREAD = 1 << 22
 _PAD = 16
 _MAX_WORDS = 8
 _WORD = 8
@@ -97,7 +99,7 @@ def _parsed(
     def parse(block: bytes) -> tuple[int, tuple[Array, Array, Array]]:
         return len(block), _columns(block, header, projects)
 
-    if size <= _BLOCK:
+    if size <= _ONE_THREAD:
         yield from map(parse, blocks)
         return
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:

@@ -64,6 +64,7 @@ def shapes():
 @pytest.mark.parametrize(("projects", "rows"), list(shapes()))
 def test_both_readers_and_the_json_input_agree(projects, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "_BLOCK", 4096)
+    monkeypatch.setattr(blocks, "_ONE_THREAD", 4096)
     path = write(tmp_path / "gifts.csv", rows)
     index = {project: rank for rank, project in enumerate(sorted(projects))}
     fast = blocks.read_blocks(path, header.read_header(path), index, None)
