@@ -213,7 +213,9 @@ class GiftForm(forms.Form):
         )
 
 
-def gift_lines(*args: Any, campaign: Campaign, lines: int = 5, **kwargs: Any) -> BaseFormSet[GiftForm]:
+def gift_lines(
+    data: Any = None, *, campaign: Campaign, lines: int = 5, initial: Any = None
+) -> BaseFormSet[GiftForm]:
     """The typed lines of a slip; 500 at most."""
     factory = formset_factory(GiftForm, extra=lines, max_num=500, absolute_max=500)
-    return factory(*args, form_kwargs={"campaign": campaign}, prefix="lines", **kwargs)
+    return factory(data, initial=initial, form_kwargs={"campaign": campaign}, prefix="lines")

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 
 from defis.models import Campaign, Fund, Organisation
+from defis.models.campaigns import CampaignQuerySet
 from defis.permissions import FundScopedPolicy, Role, funds_for, has_role
 
 READERS = (Role.FINANCE, Role.ADMINISTRATOR, Role.AUDITOR)
@@ -22,7 +23,7 @@ PATHS = {
 }
 
 
-def campaigns_for(user: Any, *roles: Role) -> QuerySet[Campaign]:
+def campaigns_for(user: Any, *roles: Role) -> CampaignQuerySet:
     """Campaigns of the funds where the user has one of these roles."""
     return Campaign.objects.filter(fund__in=funds_for(user, *roles))
 

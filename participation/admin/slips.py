@@ -121,7 +121,8 @@ class NewSlipView(SlipScreen):
         self.require_act()
         data = request.POST.copy()
         if "more" in data:
-            data["lines-TOTAL_FORMS"] = str(int(data.get("lines-TOTAL_FORMS") or 0) + MORE)
+            typed = data.get("lines-TOTAL_FORMS", "")
+            data["lines-TOTAL_FORMS"] = str((int(typed) if typed.isdigit() else 0) + MORE)
         form, lines = SlipForm(data), gift_lines(data, campaign=self.campaign)
         if "more" in data:
             # Shown again as typed, without reproaches: the agent is not finished.
@@ -216,7 +217,7 @@ class SlipReceiptsView(SlipView):
     """The printable receipts of a slip, one for each gift that counts."""
 
     template_name = "participation/admin/money/slip_receipts.html"
-    http_method_names = ("get",)  # type: ignore[assignment]
+    http_method_names = ("get",)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.batch.confirmed_at is None or not self.sees_names:

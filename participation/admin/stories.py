@@ -39,8 +39,9 @@ class StoryView(ScopedInspectView):
         return contribution.reference if contribution else str(self.object)
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
-        root, *items = self.breadcrumbs_items, *super().get_breadcrumbs_items()[1:]
-        return [*root, {"url": reverse("abonde_money:index"), "label": _("Money")}, *items]
+        root = list(self.breadcrumbs_items)
+        between = {"url": reverse("abonde_money:index"), "label": _("Money")}
+        return [*root, between, *super().get_breadcrumbs_items()[len(root) :]]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         contribution = self.contribution()

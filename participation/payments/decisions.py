@@ -126,10 +126,7 @@ def refund_payment(*, payment: Payment, cause: str, reason: str, user) -> Refund
                 _owe(held, reason, user)
             elif held.state == Payment.State.REVIEW and where == Held.ESCROW:
                 Payment.objects.filter(pk=held.pk).update(state=Payment.State.PAID)
-                refund = order_refund(
-                    payment=held, reason=cause, amount_cents=_level(held, user), note=reason, user=user
-                )
-                return refund
+                _level(held, user)
             return order_refund(payment=held, reason=cause, note=reason, user=user)
     except RefundRefused as error:
         raise DecisionRefused(
