@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured

@@ -1,4 +1,4 @@
-"""The list of projects: filters, order, cards. Two queries of ours, whatever the number of projects."""
+"""The list of projects: filters, order, cards. One query of ours, whatever the number of projects."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -8,17 +8,19 @@ from functools import cached_property
 from hashlib import blake2s
 from typing import Any, NamedTuple
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
-from django.db.models.functions import Coalesce
+from django.core.files.storage import default_storage
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest, QueryDict
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from wagtail.images import get_image_model
+from wagtail.images.models import SourceImageIOError
 
 from defis.clock import DatabaseNow
 from defis.funding import Funding, funding_of
-from defis.models import Campaign, Fund, FundPage, ProjectIndexPage, ProjectPage
-from defis.selectors import PUBLIC_STATUSES, PublicState, public_state_case, state_labels, threshold_cents
+from defis.models import Campaign, Fund, FundPage, Project, ProjectIndexPage, ProjectPage
+from defis.selectors import PUBLIC_STATUSES, PublicState, public_state_case, state_labels
 
 CARD_IMAGE = "fill-480x270|format-webp"
 
@@ -29,51 +31,104 @@ def plain(text: str) -> str:
 
 
 class Line(NamedTuple):
-    """What filters and orders need to know of a project, and nothing more."""
+    """All that a list shows of a project, filters and orders included: one row of one query."""
 
     page: int
+    slug: str
+    title: str
+    image: int | None
+    thumbnail: dict[str, Any] | None
     project: int
     reference: str
-    title: str
+    campaign: int
+    status: str
+    goal_cents: int
     summary: str
+    created_at: datetime
     defi_slug: str
     defi_name: str
     commune: str
     epci: str
     holder: str
+    threshold_numerator: int | None
+    threshold_denominator: int
+    threshold_base: str
     closes_at: datetime
-    created_at: datetime
+    now: datetime
     state: str
 
+    def record(self) -> Project:
+        """The project as the rooms of the money need it: identity, campaign, status and goal."""
+        return Project(
+            pk=self.project,
+            reference=self.reference,
+            campaign_id=self.campaign,
+            status=self.status,
+            goal_cents=self.goal_cents,
+        )
 
-def lines_of(index: ProjectIndexPage) -> list[Line]:
-    """Every public project under an index, in one query."""
+    @property
+    def threshold_cents(self) -> int | None:
+        """What the project must reach (cents, rounded up)."""
+        if self.threshold_numerator is None:
+            return None
+        return -(-self.goal_cents * self.threshold_numerator // self.threshold_denominator)
+
+
+_COLUMNS = (
+    "pk",
+    "slug",
+    "title",
+    "image",
+    "thumbnail",
+    "project",
+    "project__reference",
+    "project__campaign",
+    "project__status",
+    "project__goal_cents",
+    "project__summary",
+    "project__created_at",
+    "project__defi__slug",
+    "project__defi__name",
+    "project__commune__name",
+    "project__commune__epci_name",
+    "project__holder__name",
+    "project__campaign__threshold_numerator",
+    "project__campaign__threshold_denominator",
+    "project__campaign__threshold_base",
+    "closes",
+    "now",
+    "state",
+)
+_WORDS = {"project__commune__name", "project__commune__epci_name"}
+
+
+def lines_of(pages: QuerySet[ProjectPage]) -> list[Line]:
+    """Every public project of these pages, in one query."""
+    renditions = (
+        get_image_model()
+        .get_rendition_model()
+        .objects.filter(image_id=OuterRef("image"), filter_spec=CARD_IMAGE)
+    )
+    drawn = JSONObject(file="file", width="width", height="height", key="focal_point_key")
     rows = (
-        ProjectPage.objects.live()
-        .child_of(index)
-        .filter(project__status__in=PUBLIC_STATUSES)
+        pages.filter(live=True, project__status__in=PUBLIC_STATUSES)
         .annotate(
+            thumbnail=Subquery(renditions.order_by("-pk").values_list(drawn)[:1]),
             closes=Coalesce("project__closes_at", "project__campaign__closes_at"),
+            now=DatabaseNow(),
             state=public_state_case("project__"),
         )
-        .values_list(
-            "pk",
-            "project_id",
-            "project__reference",
-            "title",
-            "project__summary",
-            "project__defi__slug",
-            "project__defi__name",
-            "project__commune__name",
-            "project__commune__epci_name",
-            "project__holder__name",
-            "closes",
-            "project__created_at",
-            "state",
-        )
         .order_by("pk")
+        .values_list(*_COLUMNS)
     )
-    return [Line._make("" if value is None else value for value in row) for row in rows]
+    return [
+        Line._make(
+            "" if value is None and name in _WORDS else value
+            for name, value in zip(_COLUMNS, row, strict=True)
+        )
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -109,7 +164,7 @@ class ProjectFilters:
 
     def __init__(self, index: ProjectIndexPage, request: HttpRequest):
         self.index = index
-        self.base_url = index.get_url(request) or ""
+        self.base_url = index.address(request)
         self.values = {name: request.GET.get(name, "").strip()[:100] for name in self.NAMES}
         self.sort = request.GET.get("tri", "")
         if self.sort not in {*SORTS, "seuil"}:
@@ -119,7 +174,7 @@ class ProjectFilters:
 
     @cached_property
     def lines(self) -> list[Line]:
-        return lines_of(self.index)
+        return lines_of(ProjectPage.objects.child_of(self.index))
 
     @cached_property
     def rows(self) -> list[Line]:
@@ -138,17 +193,14 @@ class ProjectFilters:
             return self._nearest_first(kept)
         if self.sort:
             return sorted(kept, key=SORTS[self.sort])
-        return sorted(kept, key=lambda line: blake2s(f"{self.draw}/{line.reference}".encode()).digest())
+        return sorted(kept, key=lambda line: _lot(self.draw, line))
 
     def _nearest_first(self, lines: list[Line]) -> list[Line]:
         """Open projects below their threshold, the nearest first; then the others."""
-        pages = {page.pk: page.project for page in pages_of(line.page for line in lines)}
-        fundings = funding_of(list(pages.values()))
+        fundings = funding_of([line.record() for line in lines])
 
         def gap(line: Line) -> tuple[bool, float, int]:
-            project = pages[line.page]
-            target = threshold_cents(project) or project.goal_cents
-            share = fundings[project.pk].received_cents / target
+            share = fundings[line.project].received_cents / (line.threshold_cents or line.goal_cents)
             return (line.state != "open" or share >= 1, -share, line.page)
 
         return sorted(lines, key=gap)
@@ -192,7 +244,7 @@ class ProjectFilters:
     @cached_property
     def sort_choices(self) -> list[Choice]:
         labels = [
-            ("", _("drawn by lot, another order every day")),
+            ("", _("drawn by lot")),
             ("fin", _("ending soon")),
             ("seuil", _("close to the threshold")),
             ("recent", _("newest")),
@@ -239,65 +291,59 @@ def _draw(request: HttpRequest) -> str:
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """A picture at the size of a card."""
+
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Card:
     """A project as a list shows it."""
 
-    page: ProjectPage
+    line: Line
     url: str
     state: PublicState
     funding: Funding
-    threshold_cents: int | None
+    thumbnail: Thumbnail | None
     threshold_on_citizens: bool
     days_left: int | None
 
-    @property
-    def project(self) -> Any:
-        return self.page.project
-
-
-def pages_of(pks: Iterable[int]) -> QuerySet[ProjectPage]:
-    """Pages with the records of their cards, without their texts."""
-    return (
-        ProjectPage.objects.filter(pk__in=list(pks))
-        .select_related("image", "project__campaign", "project__commune", "project__defi", "project__holder")
-        .defer("body", "news", "questions", "team")
-        .annotate(db_now=DatabaseNow(), state_code=public_state_case("project__"))
-    )
-
 
 def cards(lines: Sequence[Line], base_url: str) -> list[Card]:
-    """Cards in the order of the lines: three queries, and those of the rooms that know the money."""
-    pages = {page.pk: page for page in pages_of(line.page for line in lines)}
-    return cards_of_pages([pages[line.page] for line in lines if line.page in pages], base_url)
-
-
-def cards_of_pages(pages: Sequence[ProjectPage], base_url: str) -> list[Card]:
-    """Cards of pages already loaded by `pages_of`."""
-    fundings = funding_of([page.project for page in pages])
-    images = [page.image for page in pages if page.image is not None]
-    if images:
-        renditions = get_image_model().get_rendition_model().objects.filter(filter_spec=CARD_IMAGE)
-        prefetch_related_objects(
-            images, Prefetch("renditions", queryset=renditions, to_attr="prefetched_renditions")
-        )
+    """Cards of lines, in their order; asks only the rooms that know the money."""
+    fundings = funding_of([line.record() for line in lines])
     labels = state_labels()
-    made = []
-    for page in pages:
-        project = page.project
-        made.append(
-            Card(
-                page=page,
-                url=f"{base_url}{page.slug}/",
-                state=labels[page.state_code],
-                funding=fundings[project.pk],
-                threshold_cents=threshold_cents(project),
-                threshold_on_citizens=project.campaign.threshold_base == Campaign.ThresholdBase.CITIZENS,
-                days_left=max((project.collection_closes_at - page.db_now).days, 0)
-                if page.state_code == "open"
-                else None,
-            )
+    return [
+        Card(
+            line=line,
+            url=f"{base_url}{line.slug}/",
+            state=labels[line.state],
+            funding=fundings[line.project],
+            thumbnail=_thumbnail(line),
+            threshold_on_citizens=line.threshold_base == Campaign.ThresholdBase.CITIZENS,
+            days_left=max((line.closes_at - line.now).days, 0) if line.state == "open" else None,
         )
-    return made
+        for line in lines
+    ]
+
+
+def _thumbnail(line: Line) -> Thumbnail | None:
+    """The picture as the query found it; drawn now if nobody ever looked at this card."""
+    if line.image is None:
+        return None
+    if line.thumbnail is not None:
+        return Thumbnail(
+            default_storage.url(line.thumbnail["file"]), line.thumbnail["width"], line.thumbnail["height"]
+        )
+    image = get_image_model().objects.filter(pk=line.image).first()
+    try:
+        rendition = image.get_rendition(CARD_IMAGE) if image is not None else None
+    except SourceImageIOError:
+        return None
+    return Thumbnail(rendition.url, rendition.width, rendition.height) if rendition is not None else None
 
 
 def _index_url(locale_id: int, request: HttpRequest) -> str:
@@ -307,30 +353,25 @@ def _index_url(locale_id: int, request: HttpRequest) -> str:
 
 def cards_of_defi(page: Any, request: HttpRequest, limit: int = 12) -> list[Card]:
     """Projects of a challenge in the page's language, drawn by lot for this visitor and this day."""
-    found = ProjectPage.objects.live().filter(
-        locale=page.locale_id, project__defi=page.defi_id, project__status__in=PUBLIC_STATUSES
-    )
+    found = ProjectPage.objects.filter(locale=page.locale_id, project__defi=page.defi_id)
     return _drawn(found, page.locale_id, request, limit)
 
 
 def cards_now(campaign: Campaign, locale_id: int, request: HttpRequest, limit: int = 6) -> list[Card]:
     """Some projects of a campaign for the home page, drawn by lot the same way."""
-    found = ProjectPage.objects.live().filter(
-        locale=locale_id, project__campaign=campaign, project__status__in=PUBLIC_STATUSES
-    )
+    found = ProjectPage.objects.filter(locale=locale_id, project__campaign=campaign)
     return _drawn(found, locale_id, request, limit)
 
 
 def _drawn(pages: QuerySet[ProjectPage], locale_id: int, request: HttpRequest, limit: int) -> list[Card]:
     draw = _draw(request)
-    keys = sorted(
-        pages.values_list("pk", "project__reference"),
-        key=lambda row: blake2s(f"{draw}/{row[1]}".encode()).digest(),
-    )[:limit]
-    by_pk = {page.pk: page for page in pages_of(pk for pk, _reference in keys)}
-    return cards_of_pages(
-        [by_pk[pk] for pk, _reference in keys if pk in by_pk], _index_url(locale_id, request)
-    )
+    lines = sorted(lines_of(pages), key=lambda line: _lot(draw, line))[:limit]
+    return cards(lines, _index_url(locale_id, request))
+
+
+def _lot(draw: str, line: Line) -> bytes:
+    """Place of a project in a draw."""
+    return blake2s(f"{draw}/{line.reference}".encode()).digest()
 
 
 def fund_urls(funds: Iterable[Fund], locale_id: int, request: HttpRequest) -> list[tuple[Fund, str]]:

@@ -40,6 +40,8 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
     """Everything a project's template needs; `preview` shows the page as in another state."""
     project = page.project
     now, code = clock_and_state(page)
+    # The rooms that show a panel on this page need not ask the clock again.
+    project.state_now = (code, now)  # type: ignore[attr-defined]
     if code == "open" and not preview and project.campaign.rules_frozen_at is None:
         # The first look after the hour freezes the rules, if no worker and no contribution did.
         try:
@@ -50,7 +52,7 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
     threshold = threshold_cents(project)
     if preview:
         code, funding = _pretend(preview, project, funding, threshold)
-    budget = list(project.budget_lines.all())
+    budget = page.budget()
     is_open = code == "open"
     typed = request.GET.get("montant", "")
     remaining = project.collection_closes_at - now
@@ -66,10 +68,10 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
         "days_left": max(remaining.days, 0),
         "hours_left": max(int(remaining.total_seconds() // 3600), 0),
         "budget": budget,
-        "budget_cents": sum(line.amount_cents for line in budget),
+        "budget_cents": sum(row["cents"] for row in budget),
         "defi_url": page.defi_url(request),
         "decisions": _decisions(project),
-        "simulator": simulator_of(project, funding, typed, f"{page.get_url(request)}simuler/")
+        "simulator": simulator_of(project, funding, typed, f"{page.address(request)}simuler/")
         if is_open
         else None,
         "panels": panels("abonde_project_panels", request, project, funding),

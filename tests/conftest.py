@@ -134,8 +134,10 @@ def _own_folders(settings, tmp_path):
 def _nothing_estimated_elsewhere():
     """Live estimates are kept a few seconds in the process: not from one test's database to the next."""
     from fundmatch import estimates
+    from theme import memory
 
     estimates.forget()
+    memory.forget()
 
 
 # --- Browser ----------------------------------------------------------------------------------------

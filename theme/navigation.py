@@ -1,7 +1,7 @@
-"""Menu, footer and language links of a page: three queries at most, whatever the size of the site."""
+"""Menu, footer and language links of a page: three queries every few seconds, none in between."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -11,6 +11,7 @@ from django.utils.translation import get_language, get_language_info, gettext, o
 from wagtail.models import Page, Site
 
 from theme.components import Link
+from theme.memory import remembered
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,38 @@ def home_page(request: HttpRequest) -> Page | None:
     return translated.first() or site.root_page
 
 
+class _Entry(NamedTuple):
+    """A page that the menu or the footer leads to."""
+
+    title: str
+    url: str
+    path: str
+    role: str
+    in_menu: bool
+
+
 def navigation(request: HttpRequest | None, page: Page | None = None) -> Navigation:
     """What the header and the footer of this page lead to."""
-    home = home_page(request) if request is not None else None
-    if request is None or home is None:
+    site = Site.find_for_request(request) if request is not None else None
+    if request is None or site is None:
         return Navigation()
+    home_url, entries = remembered(("entries", site.pk, get_language()), lambda: _entries(request))
+    menu: list[Link] = []
+    footer: dict[str, Link] = {}
+    for entry in entries:
+        link = Link(entry.title, entry.url, current=_is_within(page, entry.path))
+        if entry.role:
+            footer.setdefault(entry.role, link)
+        if entry.in_menu:
+            menu.append(link)
+    return Navigation(home_url, menu, footer, _languages(request, page))
+
+
+def _entries(request: HttpRequest) -> tuple[str, list[_Entry]]:
+    """Address of the home page, and every page of the menu and the footer, in the tree's order."""
+    home = home_page(request)
+    if home is None:
+        return "/", []
     found = (
         Page.objects.live()
         .descendant_of(home)
@@ -64,20 +92,20 @@ def navigation(request: HttpRequest | None, page: Page | None = None) -> Navigat
         )
         .order_by("path")
     )
-    menu: list[Link] = []
-    footer: dict[str, Link] = {}
-    for item in found:
-        role = "accessibility" if item.is_accessibility else item.role or ""
-        link = Link(item.title, item.get_url(request), current=_is_within(page, item))
-        if role:
-            footer.setdefault(role, link)
-        if item.show_in_menus and item.depth == home.depth + 1:
-            menu.append(link)
-    return Navigation(home.get_url(request) or "/", menu, footer, _languages(request, page))
+    return home.get_url(request) or "/", [
+        _Entry(
+            item.title,
+            item.get_url(request) or "",
+            item.path,
+            "accessibility" if item.is_accessibility else item.role or "",
+            item.show_in_menus and item.depth == home.depth + 1,
+        )
+        for item in found
+    ]
 
 
-def _is_within(page: Page | None, item: Page) -> bool:
-    return page is not None and getattr(page, "path", "").startswith(item.path)
+def _is_within(page: Page | None, path: str) -> bool:
+    return page is not None and getattr(page, "path", "").startswith(path)
 
 
 def _languages(request: HttpRequest, page: Any) -> list[LanguageLink]:
@@ -98,6 +126,12 @@ def _languages(request: HttpRequest, page: Any) -> list[LanguageLink]:
 
 
 def _page_addresses(request: HttpRequest, page: Page) -> dict[str, str]:
+    site = Site.find_for_request(request)
+    key = ("addresses", site and site.pk, page.translation_key)
+    return remembered(key, lambda: _translations(request, page))
+
+
+def _translations(request: HttpRequest, page: Page) -> dict[str, str]:
     translations = page.get_translations(inclusive=True).live().select_related("locale")
     return {item.locale.language_code: item.get_url(request) or "" for item in translations}
 

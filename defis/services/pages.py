@@ -40,11 +40,13 @@ def page_of_proposal(*, project: Project, user: Any = None) -> ProjectPage | Non
             locale=Locale.get_default(),
         )
         page.body = body
+        page.team = _team(project)
         index.add_child(instance=page)
     else:
         page = page.get_latest_revision_as_object()
         page.title = page.draft_title = project.title
         page.body = body
+        page.team = _team(project)
     page.save_revision(user=user, log_action=True)
     return page
 
@@ -83,13 +85,17 @@ def _body(project: Project) -> list[tuple[str, Any]]:
         (_("The project"), proposal.what),
         (_("For whom"), proposal.for_whom),
         (_("When"), proposal.when),
-        (_("The team"), proposal.team),
     ]
     blocks: list[tuple[str, Any]] = []
     for heading, text in parts:
         if text.strip():
             blocks += [("heading", str(heading)), ("paragraph", RichText(_paragraphs(text)))]
     return blocks
+
+
+def _team(project: Project) -> str:
+    proposal = getattr(project, "proposal", None)
+    return proposal.team if proposal is not None else ""
 
 
 def _paragraphs(text: str) -> str:

@@ -32,9 +32,12 @@ def visitor_person(request: HttpRequest) -> Person | None:
 
 
 def state_now(project: Project) -> tuple[str, datetime]:
-    """Public state of a project and the instant at which it holds, both from the database (one query)."""
-    row = Project.objects.annotate(state_code=public_state_case(), db_now=DatabaseNow())
-    state, now = row.values_list("state_code", "db_now").get(pk=project.pk)
+    """Public state of a project and the instant at which it holds, both from the database (one query at most)."""
+    known = getattr(project, "state_now", None)  # the page that shows this project has just asked
+    if known is None:
+        row = Project.objects.annotate(state_code=public_state_case(), db_now=DatabaseNow())
+        known = row.values_list("state_code", "db_now").get(pk=project.pk)
+    state, now = known
     if state == "open" and project.campaign.announced_at is None:
         return "coming", now
     return state, now

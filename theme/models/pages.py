@@ -1,12 +1,13 @@
 from typing import Any
 
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
-from wagtail.models import Page
+from wagtail.models import Page, get_page_models
 from wagtail.search import index
+from wagtail.url_routing import RouteResult
 
 from theme.blocks import INLINE_FEATURES, TEXT_FEATURES, BodyBlock
 from theme.models.base import PrefixedPage
@@ -38,10 +39,32 @@ class HomePage(PrefixedPage):
         verbose_name = _("home page")
         verbose_name_plural = _("home pages")
 
+    def route(self, request: HttpRequest, path_components: list[str]) -> RouteResult:
+        """The section that is asked in one query, not one for the page and one for its specific half."""
+        if not path_components:
+            return super().route(request, path_components)
+        halves = {model: model._meta.pk.remote_field.get_accessor_name() for model in _page_types()}
+        section = (
+            self.get_children()
+            .select_related("content_type", *halves.values())
+            .filter(slug=path_components[0])
+            .first()
+        )
+        if section is None:
+            raise Http404
+        specific = getattr(section, halves.get(section.specific_class, ""), None) or section.specific
+        specific._cached_parent_obj = self
+        return specific.route(request, path_components[1:])
+
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context(request, *args, **kwargs)
         context["panels"] = panels("abonde_home_panels", request)
         return context
+
+
+def _page_types() -> list[Any]:
+    """Types of our own that a section may have; any other is loaded as Wagtail does."""
+    return [model for model in get_page_models() if issubclass(model, PrefixedPage) and model is not HomePage]
 
 
 class PlainPage(PrefixedPage):

@@ -8,9 +8,11 @@ from django.template import Context
 from django.template.loader import get_template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from wagtail.models import Site
 
 from theme.components import FundingBar, Link, funding_bar
 from theme.icons import PATHS
+from theme.memory import remembered
 from theme.models import AccessibilitySettings, BrandSettings
 from theme.moments import format_day, format_moment
 from theme.money import format_euros, format_percent
@@ -123,18 +125,26 @@ def site_navigation(context: Context) -> Navigation:
     return navigation(context.get("request"), context.get("page"))
 
 
+def _site_setting(request: Any, model: Any) -> Any:
+    """A setting of the site that answers, read at most every few seconds."""
+    site = Site.find_for_request(request) if request is not None else None
+    if site is None:
+        return model()
+    return remembered((model._meta.label, site.pk), lambda: model.for_request(request))
+
+
 @register.simple_tag(takes_context=True)
 def brand(context: Context) -> BrandSettings:
     """The site's brand: {% brand as brand %}."""
     request = context.get("request")
-    return BrandSettings.for_request(request) if request is not None else BrandSettings()
+    return _site_setting(request, BrandSettings)
 
 
 @register.simple_tag(takes_context=True)
 def accessibility(context: Context) -> AccessibilitySettings:
     """Where the site stands with the RGAA: {% accessibility as state %}."""
     request = context.get("request")
-    return AccessibilitySettings.for_request(request) if request is not None else AccessibilitySettings()
+    return _site_setting(request, AccessibilitySettings)
 
 
 @register.simple_tag(takes_context=True)

@@ -48,13 +48,23 @@ class TellingPage(PrefixedPage):
         # An alias has the restrictions of its source only, as Wagtail decides; a distinct query covers both.
         return PageViewRestriction.objects.filter(on_page | on_source).distinct()
 
+    def address(self, request: HttpRequest) -> str:
+        """Address of this page; the one that was asked when it is this page that answers (no query)."""
+        route = getattr(request, "_wagtail_route_for_request", None)
+        if route is not None and route.page is self and request.path.endswith(f"/{self.slug}/"):
+            return request.path
+        return self.get_url(request) or ""
+
     def breadcrumb(self, request: HttpRequest) -> list[Link]:
         """Ancestors between the home page and this one, from what routing already loaded."""
         links: list[Link] = []
         page: Page = self
+        url = self.address(request)
         while page.depth > 3:
+            above = url.removesuffix(f"{page.slug}/")
             page = page.get_parent()
-            links.insert(0, Link(page.title, page.get_url(request) or ""))
+            url = above if above.endswith(f"/{page.slug}/") else page.get_url(request) or ""
+            links.insert(0, Link(page.title, url))
         return links
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:

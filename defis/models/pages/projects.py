@@ -1,8 +1,11 @@
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +19,7 @@ from defis.blocks import NewsStreamBlock, QuestionStreamBlock, StoryBlock
 from defis.clock import DatabaseNow
 from defis.models.pages.base import IndexPage, TellingPage
 from defis.models.pages.defis import DefiPage
-from defis.models.projects import Project
+from defis.models.projects import Project, ProjectBudgetLine
 
 
 class ProjectIndexPage(IndexPage):
@@ -38,8 +41,18 @@ class ProjectIndexPage(IndexPage):
         """With the database's instant and the public state too: the page asks nothing more."""
         from defis.selectors import public_state_case
 
-        pages = super().children_with_records()
-        return pages.annotate(db_now=DatabaseNow(), state_code=public_state_case("project__"))
+        lines = ProjectBudgetLine.objects.filter(project=OuterRef("project")).order_by("position", "pk")
+        told = DefiPage.objects.live().filter(defi=OuterRef("project__defi"), locale=OuterRef("locale"))
+        return (
+            super()
+            .children_with_records()
+            .annotate(
+                db_now=DatabaseNow(),
+                state_code=public_state_case("project__"),
+                budget_rows=ArraySubquery(lines.values_list(JSONObject(label="label", cents="amount_cents"))),
+                defi_page=Subquery(told.values_list(JSONObject(pk="pk", url_path="url_path"))[:1]),
+            )
+        )
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         from defis.listing import ProjectFilters, cards
@@ -127,8 +140,20 @@ class ProjectPage(RoutablePageMixin, TellingPage):
 
     def defi_url(self, request: HttpRequest) -> str:
         """Address of the challenge's page in this language; empty without one."""
-        page = DefiPage.objects.live().filter(defi=self.project.defi_id, locale=self.locale_id).first()
-        return (page.get_url(request) or "") if page else ""
+        if hasattr(self, "defi_page"):  # routing already asked
+            found = self.defi_page and DefiPage(
+                pk=self.defi_page["pk"], url_path=self.defi_page["url_path"], locale_id=self.locale_id
+            )
+        else:
+            found = DefiPage.objects.live().filter(defi=self.project.defi_id, locale=self.locale_id).first()
+        return (found.get_url(request) or "") if found else ""
+
+    def budget(self) -> list[dict[str, Any]]:
+        """Expenses: label and cents."""
+        if hasattr(self, "budget_rows"):
+            return self.budget_rows
+        rows = self.project.budget_lines.values_list("label", "amount_cents")
+        return [{"label": label, "cents": cents} for label, cents in rows]
 
     def get_preview_context(self, request: HttpRequest, mode_name: str) -> dict[str, Any]:
         return self.get_context(request, preview=mode_name)
