@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from defis.models import Project
+from fundmatch.engine.charts import Chart, attack, concentration
 from fundmatch.engine.dossier import pseudonym
-from fundmatch.engine.shadow import compare
+from fundmatch.engine.shadow import attack_cost, compare
 from fundmatch.engine.version import engine_name
 from fundmatch.models import MatchRun
 from fundmatch.snapshots import donor_id
@@ -27,6 +28,9 @@ from theme.money import NO_BREAK_SPACE, format_euros
 _KEPT_FOR = 30 * 24 * 3600
 #: more contributions than this are not analysed while an editor waits
 _IN_THE_REQUEST = 20_000
+_ATTACK_CENTS = 1_000
+_ATTACKED = 20
+_COMPARED = ("result", "quadratic", "pairwise", "proportional")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Analysis:
     without_largest: list[tuple[str, str, str, bool]]
     #: (project, aid, lowest, highest when one giver is taken out)
     leave_one_out: list[tuple[str, str, str, str]]
+    #: (finding, chart)
+    charts: list[tuple[str, Chart]]
 
 
 def analysis_of(run: MatchRun) -> Analysis:
@@ -70,7 +76,7 @@ def analysis_of(run: MatchRun) -> Analysis:
         ):
             if cache.add(f"{_key(run)}:asked", True, 3600):
                 async_task("fundmatch.analysis.prepare", run.pk)
-            return Analysis(True, [], [], "", 0, [], [])
+            return Analysis(True, [], [], "", 0, [], [], [])
         report = prepare(run.pk)
     return _shown(run, report)
 
@@ -78,7 +84,9 @@ def analysis_of(run: MatchRun) -> Analysis:
 def prepare(run_pk: int) -> dict[str, Any]:
     """Compute and keep the analysis of a run (the worker's task)."""
     run = MatchRun.objects.get(pk=run_pk)
-    report = compare(run.read_input(), communes=_communes(run))
+    value = run.read_input()
+    report = compare(value, communes=_communes(run))
+    report["target"], report["attack"] = _worst_attack(value, report)
     cache.set(_key(run), report, _KEPT_FOR)
     return report
 
@@ -108,6 +116,7 @@ def _shown(run: MatchRun, report: dict[str, Any]) -> Analysis:
     left_out = report["leave_one_out"]
     return Analysis(
         is_waiting=False,
+        charts=_charts(report, names),
         columns=[_column(code, column, names) for code, column in report["rules"].items()],
         ratios=[
             (names[ref], "–" if row["ratio"] is None else _number(row["ratio"]), row["look"])
@@ -138,6 +147,51 @@ def _shown(run: MatchRun, report: dict[str, Any]) -> Analysis:
             )
         ],
     )
+
+
+def _worst_attack(value: dict[str, Any], report: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """Return the funded project that false ten-euro gifts would pay most, and what they would bring; often none."""
+    paid = report["rules"]["result"]["cents"]
+    asked = sorted(report["basis"]["funded"], key=lambda project: -paid[project])[:_ATTACKED]
+    found = [(project, attack_cost(value, project, _ATTACK_CENTS)) for project in asked]
+    found = [item for item in found if item[1][-1]["gain_cents"] > 0]
+    return max(found, key=lambda item: item[1][-1]["gain_cents"]) if found else ("", [])
+
+
+def _charts(report: dict[str, Any], names: dict[str, str]) -> list[tuple[str, Chart]]:
+    rules = {code: report["rules"][code]["cents"] for code in _COMPARED if code in report["rules"]}
+    title = _("How concentrated the aid is")
+    note = _("The lower a curve hangs under the straight line, the more goes to few projects.")
+    lorenz = concentration(
+        rules,
+        key="lorenz",
+        title=title,
+        description=note,
+        labels={code: _rule_label(code) for code in rules},
+        projects_label=_("Part of the projects, the smallest first"),
+        money_label=_("Part of the aid"),
+        series_header=_("Rule"),
+        top_header=_("Largest share"),
+        half_header=_("What the smaller half receives"),
+        percent=_percent,
+    )
+    charts = [(f"{title}. {note}", lorenz)]
+    if report["attack"]:
+        title = _("What false identities would call for “%(project)s”") % {"project": names[report["target"]]}
+        note = _("Each false identity gives 10 €. On the straight line, the aid equals the cost.")
+        cost = attack(
+            report["attack"],
+            key="attack",
+            title=title,
+            description=note,
+            cost_label=_("Cost of the false gifts"),
+            gain_label=_("Aid that they would call"),
+            identities_header=_("False identities"),
+            money=format_euros,
+            axis=lambda cents: number_format(round(cents / 100)),
+        )
+        charts.append((f"{title}. {note}", cost))
+    return charts
 
 
 def _column(code: str, column: dict[str, Any], names: dict[str, str]) -> RuleColumn:
