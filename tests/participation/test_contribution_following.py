@@ -221,7 +221,7 @@ def test_the_list_takes_the_same_queries_for_one_and_for_six(
     with django_assert_num_queries(one):
         browser.get("/mes-contributions/")
     assert one <= 16
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         browser.get(f"/contributions/{Contribution.objects.first().reference}/")
 
 
