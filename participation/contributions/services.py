@@ -1,5 +1,6 @@
 """The vote: give for a project. Paying is voting; there is no basket to confirm."""
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.db import connection, transaction
 from defis.clock import clock_shift, database_now
 from defis.models import Campaign, Project
 from defis.models.references import new_reference
+from defis.services import Refused, ensure_rules_frozen
 from participation.contributions import problems
 from participation.contributions.models import Contribution
 from participation.contributions.problems import ContributionRefused
@@ -30,6 +32,8 @@ from participation.payments.port import (
 )
 
 __all__ = ["ContributionRefused", "abandon_contribution", "open_payment_page", "start_contribution"]
+
+logger = logging.getLogger("abonde.money")
 
 # A payment page asked to live that long; the provider rounds it, or has its own.
 PAGE_LIFE = timedelta(minutes=31)
@@ -55,6 +59,8 @@ def start_contribution(
     Raises ContributionRefused. When its code is `provider_unavailable`, call again with the same key.
     """
     campaign_id = project.campaign_id
+    if project.campaign.rules_frozen_at is None:
+        _freeze_at_opening(project.campaign)
     with transaction.atomic(durable=True):
         locks.share_campaign(campaign_id)
         voter_id = _hold_voter_of(person, campaign_id)
@@ -163,6 +169,15 @@ def abandon_contribution(*, contribution: Contribution) -> Contribution:
 # --- Inside ---------------------------------------------------------------------------------------------
 
 
+def _freeze_at_opening(campaign: Campaign) -> None:
+    """The first gift after the opening freezes the rules if nobody did; opening waits for no schedule."""
+    try:
+        ensure_rules_frozen(campaign=campaign)
+    except Refused as refusal:
+        # Not open yet, or not ready: the check below says so to the resident.
+        logger.warning("campaign.not_frozen slug=%s why=%s", campaign.slug, refusal.code)
+
+
 def _hold_voter_of(person: Person, campaign_id: int) -> int:
     voter_id = locks.hold_voter_of(person_id=person.pk, campaign_id=campaign_id)
     if voter_id is None:
@@ -209,7 +224,7 @@ def _check(facts: dict[str, Any], amount_cents: int, project: Project) -> None:
     if facts["stops_at_goal"] and facts["citizens_cents"] >= facts["goal_cents"]:
         raise problems.goal_reached()
     if facts["rules_frozen_at"] is None:
-        # Rules are frozen by a human at the opening; a campaign that opened without is not open.
+        # The hour has come but the checklist is red: a campaign that is not ready is not open.
         raise problems.rules_not_frozen()
     capabilities = provider_for(facts["collection_provider"]).capabilities
     low = max(facts["min_contribution_cents"], capabilities.min_cents)

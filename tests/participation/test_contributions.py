@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from defis.clock import database_now, shifted_clock
-from defis.models import Project
+from defis.models import Campaign, Project
 from participation.contributions.problems import ContributionRefused
 from participation.contributions.selectors import contributions_of, left_for, payment_of, project_funding
 from participation.contributions.services import abandon_contribution, start_contribution
@@ -316,3 +316,22 @@ def test_lists_and_totals_take_a_constant_number_of_queries(
         assert {f.citizens_cents for f in project_funding(projects).values()} == {2_000}
     with django_assert_num_queries(3):
         assert [c.payments.all()[0].state for c in contributions_of(person)] == ["paid", "paid"]
+
+
+def test_the_first_gift_after_the_opening_freezes_the_rules_that_nobody_froze(provider):
+    """Opening waits for no schedule: with a green checklist, the first resident's gift does it."""
+    campaign = world.campaign(projects=1, rules_frozen_at=None, rules_sha256="")
+    Campaign.objects.filter(pk=campaign.pk).update(
+        residency_methods=["declaration"], identity_providers=["franceconnect"]
+    )
+    pledge = world.pledge(campaign, 10_000)
+    pledge.signed_on = database_now().date()
+    pledge.save()
+    person = world.person()
+    world.voter(person, campaign)
+    start_contribution(
+        person=person, project=campaign.projects.get(), amount_cents=1_000, idempotency_key=uuid.uuid4()
+    )
+    campaign.refresh_from_db()
+    assert campaign.rules_frozen_at is not None
+    assert len(campaign.rules_sha256) == 64
