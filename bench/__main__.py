@@ -10,7 +10,9 @@ def main() -> int:
     worst = 0
     for name in TABLES:
         print(f"\n== {name} ==", flush=True)
-        worst = max(worst, subprocess.run([sys.executable, "-m", name, *sys.argv[1:]], check=False).returncode)
+        worst = max(
+            worst, subprocess.run([sys.executable, "-m", name, *sys.argv[1:]], check=False).returncode
+        )
     return worst
 
 

@@ -41,7 +41,7 @@ def project_context(page: ProjectPage, request: HttpRequest, preview: str = "") 
     project = page.project
     now, code = clock_and_state(page)
     # The rooms that show a panel on this page need not ask the clock again.
-    project.state_now = (code, now)  # type: ignore[attr-defined]
+    project.state_now = (code, now)
     if code == "open" and not preview and project.campaign.rules_frozen_at is None:
         # The first look after the hour freezes the rules, if no worker and no contribution did.
         try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import django_filters  # type: ignore[import-untyped]
+import django_filters
 from django.db.models import URLField
 from django.shortcuts import redirect
 from django.urls import reverse

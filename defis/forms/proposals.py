@@ -197,22 +197,19 @@ class GoalForm(PublicForm):
 
 
 class BudgetLineForm(PublicForm):
+    """One expense; a row left empty is not one."""
+
     label = forms.CharField(
         label=_("Expense"),
         max_length=160,
-        required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": _("Say what this amount is for.")},
     )
-    amount = EurosField(label=_("Amount, in euros"), required=False, min_cents=1)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        label, amount = cleaned.get("label"), cleaned.get("amount")
-        if label and amount is None and "amount" not in self.errors:
-            self.add_error("amount", _("Write the amount of this expense."))
-        if amount is not None and not label:
-            self.add_error("label", _("Say what this amount is for."))
-        return cleaned
+    amount = EurosField(
+        label=_("Amount, in euros"),
+        min_cents=1,
+        error_messages={"required": _("Write the amount of this expense.")},
+    )
 
 
 class BaseBudgetFormSet(BaseFormSet):
@@ -221,6 +218,9 @@ class BaseBudgetFormSet(BaseFormSet):
     def __init__(self, *args: Any, **kwargs: Any):
         kwargs.setdefault("error_messages", {"too_many_forms": _("20 expenses at most.")})
         super().__init__(*args, **kwargs)
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return {**super().get_form_kwargs(index), "empty_permitted": True}
 
     def clean(self) -> None:
         if not any(self.errors) and not self.rows():
@@ -303,6 +303,8 @@ class TeamForm(AccessibleForm, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        legal_form: Any = self.fields["legal_form"]
+        legal_form.choices = Holder.LegalForm.choices  # without the empty one: these are radio buttons
         # People type spaces: the length is checked once they are gone.
         for name, length in (("siret", 20), ("rna", 16)):
             self.fields[name] = forms.CharField(

@@ -377,10 +377,7 @@ class _Books:
             if d is not None and c is not None and c.project and c.kind == Kind.PAYABLE:
                 kinds[c.project, d.kind, True] += cents
         payable = {a.project for a in self.of_kind(Kind.PAYABLE) if a.project is not None}
-        wrong = [
-            f"project {p} is owed money without a decision"
-            for p in sorted(payable - set(projects))
-        ]
+        wrong = [f"project {p} is owed money without a decision" for p in sorted(payable - set(projects))]
         total = 0
         for project in projects:
             given = kinds[project, Kind.ESCROW, True]

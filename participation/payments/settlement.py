@@ -186,7 +186,12 @@ def why_not_counted(payment: Payment) -> str:
     if contribution.state in {Contribution.State.COUNTED, Contribution.State.REFUNDED}:
         return Refund.Reason.DUPLICATE
     closes_at = min(project.closes_at or campaign.closes_at, campaign.closes_at)
-    if payment.paid_at is None or payment.paid_at >= closes_at or campaign.published_at is not None or is_settled(project.pk):
+    if (
+        payment.paid_at is None
+        or payment.paid_at >= closes_at
+        or campaign.published_at is not None
+        or is_settled(project.pk)
+    ):
         return Refund.Reason.LATE
     if project.status != Project.Status.PRESELECTED:
         return Refund.Reason.CANCELLED

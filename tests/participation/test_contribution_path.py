@@ -84,7 +84,13 @@ def test_the_whole_way_from_nobody_to_a_counted_contribution(settings, provider,
     declared = browser.post("/residence/alsace-centrale/", form)
     assert declared["Location"] == f"{PATH}verifier/"
     check = browser.get(declared["Location"])
-    for said in ("20,50 €", "Fondation du Ried", "Payer 20,50 €", "nous vous remboursons en entier", "Pas de frais"):
+    for said in (
+        "20,50 €",
+        "Fondation du Ried",
+        "Payer 20,50 €",
+        "nous vous remboursons en entier",
+        "Pas de frais",
+    ):
         assert said in words(check), said
     assert nothing_written()
 

@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("provider", help=f"one of: {', '.join(provider_names()) or 'none is configured'}")
-        parser.add_argument("--host", default="", help="host name of the site, when several have their own client")
+        parser.add_argument(
+            "--host", default="", help="host name of the site, when several have their own client"
+        )
         parser.add_argument("--origin", default="", help="public origin of the site (default: PUBLIC_ORIGIN)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,7 +31,9 @@ class Command(BaseCommand):
                 else:
                     digests.add(digest)
         if errors or not digests:
-            raise CommandError("Nothing was written.\n" + "\n".join(errors[:MAX_ERRORS] or ["the file holds nobody"]))
+            raise CommandError(
+                "Nothing was written.\n" + "\n".join(errors[:MAX_ERRORS] or ["the file holds nobody"])
+            )
         # Sorted: the order of the source says nothing any more.
         options["target"].write_text("digest\n" + "\n".join(sorted(digests)) + "\n", encoding="ascii")
         self.stdout.write(f"{len(digests)} residents hashed.")
