@@ -367,7 +367,7 @@ def _summary(proposal: Proposal) -> list[tuple[str, str, list[Row]]]:
             Row(_("The team"), proposal.team),
         ],
         "pieces": [
-            Row(_("Documents"), "\n".join(piece.name for piece in proposal.pieces.all()) or _("none"))
+            Row(_("Documents"), "\n".join(piece.name for piece in proposal.pieces.all()) or _("no document"))
         ],
     }
     return [
