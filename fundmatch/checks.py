@@ -33,6 +33,7 @@ from participation.ledger.proof import prove
 from participation.ledger.selectors import balances
 from participation.ledger.services import balance_of
 from participation.payments.models import Payment, Refund
+from participation.residency.audits import waiting_cases
 from theme.money import format_euros
 
 #: an exact recomputation takes seconds on a million gifts, and cannot change for a given run and engine
@@ -69,7 +70,12 @@ def run_checks(run: MatchRun, *, fresh: bool = False) -> list[Check]:
     ]
     if run.is_final and not hasattr(run, "publication"):
         published = published_run(run.campaign)
-        checks += [_pending(run.campaign), _same_gifts(run, published), _statistics(run, published)]
+        checks += [
+            _pending(run.campaign),
+            _residence(run.campaign),
+            _same_gifts(run, published),
+            _statistics(run, published),
+        ]
         checks.append(_ledger(run) if published is None else _outcomes(run, published))
         checks.append(_invariants(run.campaign, fresh=fresh))
     return checks
@@ -202,6 +208,14 @@ def _pending(campaign: Campaign) -> Check:
             waiting,
         ) % {"count": waiting}
     return Check("pending", _("No payment of before the bell is undecided"), not waiting, detail)
+
+
+def _residence(campaign: Campaign) -> Check:
+    waiting = waiting_cases(campaign)
+    detail = _("%(count)d drawn and without an outcome.") % {"count": waiting} if waiting else ""
+    return Check(
+        "residence", _("Every declaration of residence that was drawn is decided"), not waiting, detail
+    )
 
 
 def _same_gifts(run: MatchRun, published: MatchRun | None) -> Check:

@@ -84,6 +84,15 @@ TEXTS: dict[str, Text] = {
             SEE,
         ],
     ),
+    "refund_residency": (
+        gettext_lazy("Refund of %(amount)s: your residence was not confirmed (ref. %(reference)s)"),
+        [
+            gettext_lazy("We could not confirm where you live. Your payment for “%(project)s” cannot count."),
+            gettext_lazy("We refund it in full."),
+            NOTHING_TO_DO,
+            SEE,
+        ],
+    ),
     "refund_duplicate": (
         gettext_lazy("Refund of %(amount)s: we received two payments (ref. %(reference)s)"),
         [

@@ -25,6 +25,7 @@ from participation.payments.port import (
 )
 from participation.payments.refunds_orders import cancel_unsent, insert_refund, look_at_refunds
 from participation.payments.webhooks import intake_webhook
+from participation.residency.models import ResidencyProof
 
 __all__ = ["apply_snapshot", "intake_webhook", "settle_payment"]
 
@@ -195,12 +196,23 @@ def why_not_counted(payment: Payment) -> str:
         return Refund.Reason.LATE
     if project.status != Project.Status.PRESELECTED:
         return Refund.Reason.CANCELLED
+    if _residence_refused(contribution):
+        return Refund.Reason.RESIDENCY
     if contribution.state != Contribution.State.STARTED and contribution.voter_id is not None:
         # It had been given up, its place may be taken: it counts again only within the ceiling.
         voter_id = locks.hold_voter(contribution.voter_id)
         if engaged_cents(voter_id) + contribution.amount_cents > ceiling_of(campaign):
             return Refund.Reason.DUPLICATE
     return ""
+
+
+def _residence_refused(contribution: Contribution) -> bool:
+    """A check of declarations refused this resident while her bank was still thinking."""
+    proofs = ResidencyProof.objects.filter(
+        person_id=contribution.person_id, territory_id=contribution.campaign.fund.territory_id
+    )
+    results = set(proofs.values_list("result", flat=True)) if contribution.person_id else set()
+    return ResidencyProof.Result.REFUSED in results and ResidencyProof.Result.ACCEPTED not in results
 
 
 def _fee(payment: Payment, snapshot: Snapshot) -> None:

@@ -139,3 +139,26 @@ def test_an_outcome_is_given_once(campaign, finance):
     with pytest.raises(ResidenceRefused) as refusal:
         audits.refuse_case(case=case, reason="Non.", by=finance)
     assert refusal.value.code == "decided"
+
+
+def test_money_that_arrives_after_the_refusal_goes_back_too(campaign, finance):
+    """Her bank was still thinking when her declaration was refused."""
+    other = resident(campaign, 1, 2_000)
+    late = start_contribution(
+        person=other, project=campaign.projects.get(), amount_cents=700, idempotency_key=uuid.uuid4()
+    )
+    case = draw(campaign, finance, 1).cases.get()
+    audits.contact(case=case, path="/residence/x/")
+    audits.refuse_case(case=case, reason="Habite à Lyon.", by=finance, path="/residence/x/")
+    provider_for("memory").pay(late.payments.get())
+    settle_payment(late.payments.get())
+    late.refresh_from_db()
+    assert late.state == "refunded"
+    assert set(Refund.objects.values_list("amount_cents", "reason")) == {
+        (2_000, "residency"),
+        (700, "residency"),
+    }
+    run_refunds()
+    assert sum(r.amount_cents for c in provider_for("memory").charges.values() for r in c.refunds) == 2_700
+    assert Message.objects.filter(kind="refund_residency").count() == 1
+    assert all(line.ok for line in prove())

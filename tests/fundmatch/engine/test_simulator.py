@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +143,40 @@ def test_an_imported_election_is_replayed(data_dir: Path) -> None:
     # Every voter gave the same amount to each choice: one person, one voice is in proportion to the euros.
     assert voices["projects"] == euros["projects"]
     assert quadratic["gini"] > voices["gini"]
+
+
+def run_simulate(tmp_path: Path, variants: object) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "input.json").write_text(json.dumps(CAMPAIGN), encoding="utf-8")
+    (tmp_path / "variants.json").write_text(json.dumps(variants), encoding="utf-8")
+    root = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-m", "fundmatch", "simulate"]
+    files = [str(tmp_path / "input.json"), str(tmp_path / "variants.json")]
+    return subprocess.run([*command, *files], cwd=root, capture_output=True, text=True, check=False)
+
+
+def test_the_trio_compares_its_variants_on_the_command_line(tmp_path) -> None:
+    """By hand: crowd calls 100 € of the authority and whale 501 €, for 400 €: 40 000 × 100/601 = 6 655.57 cents,
+    whose remainder wins the missing cent. The company adds its cap of 50 €."""
+    done = run_simulate(tmp_path, [{"name": v.name, "pots": list(v.pots)} for v in (LINEAR, QUADRATIC)])
+    assert done.returncode == 0, done.stderr
+    linear, quadratic = json.loads(done.stdout)["variants"]
+    assert linear["projects"]["crowd"]["match_cents"] == 6_656 + 5_000
+    # All but one of whale's money comes from one person: the crowd gets more by squares.
+    assert quadratic["projects"]["crowd"]["match_cents"] > quadratic["projects"]["whale"]["match_cents"]
+
+
+@pytest.mark.parametrize(
+    ("variants", "sentence"),
+    [
+        ([], "at least one"),
+        ({"name": "x"}, "must be a list"),
+        ([{"name": "x"}], "row 1"),
+        ([{"name": "x", "pots": [], "rule": "magic"}], "unknown field rule"),
+        ([{"name": "x", "pots": [{"id": "p", "rule": "magic", "budget_cents": 1}]}], "magic"),
+    ],
+)
+def test_a_bad_variant_is_named_and_nothing_is_printed(tmp_path, variants, sentence) -> None:
+    done = run_simulate(tmp_path, variants)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stdout == ""
