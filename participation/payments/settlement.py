@@ -208,10 +208,12 @@ def why_not_counted(payment: Payment) -> str:
 
 def _residence_refused(contribution: Contribution) -> bool:
     """A check of declarations refused this resident while her bank was still thinking."""
+    if contribution.person_id is None:
+        return False
     proofs = ResidencyProof.objects.filter(
         person_id=contribution.person_id, territory_id=contribution.campaign.fund.territory_id
     )
-    results = set(proofs.values_list("result", flat=True)) if contribution.person_id else set()
+    results = set(proofs.values_list("result", flat=True))
     return ResidencyProof.Result.REFUSED in results and ResidencyProof.Result.ACCEPTED not in results
 
 
