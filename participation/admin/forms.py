@@ -215,7 +215,7 @@ class GiftForm(forms.Form):
 
 def gift_lines(
     data: Any = None, *, campaign: Campaign, lines: int = 5, initial: Any = None
-) -> BaseFormSet[GiftForm]:
+) -> "BaseFormSet[GiftForm]":
     """The typed lines of a slip; 500 at most."""
     factory = formset_factory(GiftForm, extra=lines, max_num=500, absolute_max=500)
     return factory(data, initial=initial, form_kwargs={"campaign": campaign}, prefix="lines")
